@@ -1,0 +1,80 @@
+"""Reading files that others made, safely; writing files whole or not at all."""
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from difficulty_model.errors import InputError
+
+
+@contextmanager
+def written_whole(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and move it there only if the block succeeds.
+
+    The temporary file keeps the suffix of `path`, since writers choose formats by it.
+
+    Raises
+    ------
+    InputError
+        If the folder does not exist or cannot be written to.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; give the name of a file")
+    try:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}; give a file in a folder that exists "
+                         "and can be written to") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)  # mkstemp makes files private; a result is as public as any other
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def existing(path: Path | str, expected: str) -> Path:
+    """Return `path`, or raise an `InputError` that says what was `expected` there."""
+    path = Path(path)
+    if not path.exists():
+        beside = sorted(p.name for p in path.parent.iterdir())[:8] if path.parent.is_dir() else []
+        there = f"; in {path.parent}: {', '.join(beside)}" if beside else ""
+        raise InputError(f"no such file or folder: {path} (expected {expected}){there}")
+    return path
+
+
+def read_json(path: Path | str) -> Any:
+    """Return the content of a JSON file; anything else in it is an `InputError`."""
+    path = existing(path, "a JSON file")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        raise InputError(f"{path} is not readable as JSON: {error}; is the file complete?") from error
+
+
+def read_npy(path: Path | str) -> np.ndarray:
+    """Return the array of a `.npy` file, never unpickling anything."""
+    path = existing(path, "a .npy array")
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(
+            f"{path} is not a readable .npy array: {error}; expected plain numbers (pickled objects are "
+            "refused, since they can run code) and a complete file: download or export it again"
+        ) from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} holds several arrays (.npz); expected one .npy array")
+    return array
