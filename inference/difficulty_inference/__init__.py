@@ -1,1 +1,1 @@
-"""From images and classifiers to responses: the step that needs torch. The file it writes is its only contact."""
+"""From images and classifiers to responses: the step that needs torch; a file is its only contact."""
