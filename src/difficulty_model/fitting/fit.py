@@ -1,0 +1,154 @@
+"""The verb: from responses and a specification to a posterior."""
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Literal
+
+import jax
+import numpy as np
+import xarray as xr
+
+from difficulty_model.errors import InputError
+from difficulty_model.fitting import difficulties
+from difficulty_model.fitting.cost import estimate
+from difficulty_model.fitting.density import posterior_density
+from difficulty_model.fitting.diagnostics import mixing
+from difficulty_model.fitting.joint import sample_joint
+from difficulty_model.fitting.judgement import praise_for, trouble_in
+from difficulty_model.fitting.laplace import sample_laplace
+from difficulty_model.fitting.mode import sample_mode
+from difficulty_model.fitting.nuts import sample_nuts
+from difficulty_model.fitting.result import Fit, numbers_of
+from difficulty_model.fitting.sample import Sample
+from difficulty_model.likelihood import Patterns, collapse, grid_for
+from difficulty_model.responses import Responses
+from difficulty_model.specification import Specification, recht_et_al, to_json, unknowns
+from difficulty_model.types import IMAGE, MODEL, STRATUM, TEST_SET
+
+Method = Literal["nuts", "laplace", "mode", "joint"]
+
+SAMPLERS: dict[Method, Callable[..., Sample]] = {
+    "nuts": sample_nuts,
+    "laplace": sample_laplace,
+    "mode": sample_mode,
+    "joint": sample_joint,
+}
+
+QUANTILES = (0.025, 0.05, 0.25, 0.5, 0.75, 0.95, 0.975)
+"""Of every image's difficulty, kept with the fit."""
+
+DIFFICULTY_DRAWS = 200
+"""Draws of skills and populations that images' posteriors are averaged over."""
+
+logger = logging.getLogger(__name__)
+
+
+def fit(
+    responses: Responses,
+    specification: Specification | None = None,
+    *,
+    draws: int = 250,
+    chains: int = 4,
+    random_seed: int,
+    method: Method = "nuts",
+    progress: bool = True,
+) -> Fit:
+    """Return the posterior of skills, populations and difficulties given responses.
+
+    Parameters
+    ----------
+    responses
+        Of at least two models. Test sets that share images are fitted by strata, so that every image counts once.
+    specification
+        What is assumed; `recht_et_al` if not given.
+    draws, chains
+        Draws kept per chain, and chains. Draws of "nuts" are nearly independent.
+    random_seed
+        The same seed on the same machine gives the same fit.
+    method
+        "nuts": the No-U-Turn sampler on the marginal posterior. "laplace": the normal approximation at the mode,
+        corrected by importance sampling; its Pareto k says whether that holds. "mode": the normal approximation
+        alone, unchecked. "joint": NUTS over every image's difficulty too, hundreds of times slower; it is there
+        to compare with.
+    progress
+        Show progress bars, if there is a terminal to show them in.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two models, or draws or chains are too few.
+    """
+    specification = specification or recht_et_al()
+    if len(responses.models) < 2:
+        raise InputError(f"only one model ({responses.models[0]!r}): difficulties need the responses of at least "
+                         "two models to the same images")
+    if draws < 4 or chains < 1:
+        raise InputError(f"need at least 4 draws and 1 chain; got {draws} draws and {chains} chains")
+    if method not in SAMPLERS:
+        raise InputError(f"no method {method!r}; there are {', '.join(SAMPLERS)}")
+    strata = responses.strata()
+    sizes = {MODEL: len(responses.models), STRATUM: len(strata.names)}
+    patterns = collapse(responses.right, responses.shown, strata.of_image)
+    with jax.enable_x64(True):
+        density = posterior_density(specification, sizes, patterns)
+        logger.info("This takes %s.", estimate(density, draws=draws, chains=chains, method=method))
+        sample = SAMPLERS[method](density, draws=draws, chains=chains, random_seed=random_seed, progress=progress)
+        posterior = _labelled(sample, specification, {MODEL: responses.models, STRATUM: strata.names})
+        difficulty = _difficulty(specification, posterior, density.patterns, responses.images, progress=progress)
+    diagnostics = sample.diagnostics
+    if method in ("nuts", "joint"):
+        mixed = mixing(posterior[list(unknowns(specification))])
+        diagnostics = diagnostics | {
+            "r_hat": mixed.r_hat, "ess_bulk": mixed.ess_bulk, "ess_tail": mixed.ess_tail,
+            "divergences": int(sample.statistics["diverging"].sum()),
+        }
+    trouble = trouble_in(diagnostics, draws=draws * chains)
+    tree = xr.DataTree.from_dict({
+        "posterior": posterior,
+        "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in sample.statistics.items()}),
+        "observed_data": responses.dataset,
+        "constant_data": xr.Dataset(
+            {"weight": ((TEST_SET, STRATUM), strata.weights), "stratum_of_image": (IMAGE, strata.of_image)},
+            {TEST_SET: responses.test_sets, STRATUM: strata.names, IMAGE: responses.images},
+        ),
+        "difficulty": difficulty,
+    })
+    tree.attrs = {
+        "specification": to_json(specification),
+        "method": method,
+        "random_seed": random_seed,
+        "diagnostics": json.dumps(diagnostics),
+        "trouble": json.dumps(trouble),
+        "verdict": " ".join(trouble) or praise_for(diagnostics, method=method, draws=draws * chains),
+    }
+    return Fit(tree)
+
+
+def _labelled(sample: Sample, specification: Specification, names: dict[str, list[str]]) -> xr.Dataset:
+    """Return draws as a dataset with named dimensions."""
+    over = {path: prior.over for path, prior in unknowns(specification).items()} | {"difficulty": IMAGE}
+    variables = {
+        path: (("chain", "draw", *filter(None, [over[path]])), value) for path, value in sample.values.items()
+    }
+    return xr.Dataset(variables, names)
+
+
+def _difficulty(
+    specification: Specification, posterior: xr.Dataset, patterns: Patterns, images: list[str], *, progress: bool
+) -> xr.Dataset:
+    """Return posterior mean, sd and quantiles of every image's difficulty."""
+    numbers = numbers_of(specification, posterior, at_most=DIFFICULTY_DRAWS)
+    grid = grid_for(numbers.skill, numbers.curve, numbers.population, refinement=difficulties.REFINEMENT)
+    probability = difficulties.average_posterior(numbers, patterns, grid, progress=progress)
+    mean, sd = difficulties.moments(probability, np.asarray(grid.nodes))
+    levels = difficulties.quantiles(probability, grid, np.asarray(QUANTILES))
+    of_image = np.asarray(patterns.of_image)
+    return xr.Dataset(
+        {
+            "mean": (IMAGE, mean[of_image]),
+            "sd": (IMAGE, sd[of_image]),
+            "quantiles": ((IMAGE, "quantile"), levels[of_image]),
+        },
+        {IMAGE: images, "quantile": list(QUANTILES)},
+    )

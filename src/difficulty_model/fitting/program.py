@@ -1,0 +1,48 @@
+"""The NumPyro program: a specification's priors, and the marginal likelihood of the responses."""
+
+import jax
+import jax.numpy as jnp
+import numpyro
+
+from difficulty_model.likelihood import Grid, Patterns, log_likelihood, tabulate
+from difficulty_model.specification import Prior, Specification, filled, per_name, unknowns
+
+
+def program(
+    specification: Specification, sizes: dict[str, int], patterns: Patterns, grid: Grid
+) -> None:
+    """Draw every unknown from its prior, and weigh by the likelihood of the responses.
+
+    Parameters
+    ----------
+    specification
+        What is assumed.
+    sizes
+        Length of the dimensions that priors may vary over.
+    patterns
+        The responses.
+    grid
+        On which images are integrated out.
+    """
+    drawn = per_name(draw_unknowns(specification, sizes), sizes)
+    tables = tabulate(drawn.skill, drawn.curve, drawn.population, grid, complete=patterns.complete)
+    numpyro.factor("responses", log_likelihood(tables, patterns))
+
+
+def draw_unknowns(specification: Specification, sizes: dict[str, int]) -> Specification:
+    """Sample every prior under the name of its path, and return the tree filled with the numbers."""
+    return filled(specification, {path: _draw(path, p, sizes) for path, p in unknowns(specification).items()})
+
+
+def _draw(path: str, prior: Prior, sizes: dict[str, int]) -> jax.Array:
+    law = prior.law.to_numpyro()
+    if prior.over is None:
+        return numpyro.sample(path, law)  # pyright: ignore[reportReturnType]
+    size = sizes[prior.over]
+    if prior.reference is None:
+        return numpyro.sample(path, law.expand([size]).to_event(1))  # pyright: ignore[reportReturnType]
+    first = jnp.full((1,), prior.reference)
+    if size == 1:
+        return numpyro.deterministic(path, first)  # pyright: ignore[reportReturnType]
+    others = numpyro.sample(f"{path}.others", law.expand([size - 1]).to_event(1))
+    return numpyro.deterministic(path, jnp.concatenate([first, others]))  # pyright: ignore[reportReturnType, reportArgumentType]

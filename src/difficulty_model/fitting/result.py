@@ -1,0 +1,134 @@
+"""What a fit is: a posterior, with the responses that it was fitted to and the reasons to doubt it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import xarray as xr
+
+from difficulty_model.errors import InputError
+from difficulty_model.files import existing, written_whole
+from difficulty_model.responses import Responses
+from difficulty_model.specification import Specification, filled, from_json, per_name, unknowns
+from difficulty_model.types import MODEL, STRATUM
+
+GROUPS = ("posterior", "observed_data", "constant_data", "difficulty")
+"""Groups without which a file is no fit."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A posterior.
+
+    Attributes
+    ----------
+    tree : xarray.DataTree
+        Groups `posterior` (every unknown under its path, with dims chain, draw and model or stratum),
+        `sample_stats`, `observed_data` (the responses), `constant_data` (`weight`: share of each stratum in each
+        test set; `stratum_of_image`), and `difficulty` (per image: mean, sd and quantiles, in probit units).
+        Its attributes hold the specification, the method, the seed, the diagnostics and the verdict.
+    """
+
+    tree: xr.DataTree
+
+    @property
+    def specification(self) -> Specification:
+        """What was assumed."""
+        return from_json(self.tree.attrs["specification"])
+
+    @property
+    def posterior(self) -> xr.Dataset:
+        """Draws of every unknown, dims chain, draw and model or stratum."""
+        return self.tree["posterior"].to_dataset()
+
+    @property
+    def responses(self) -> Responses:
+        """What was observed."""
+        return Responses(self.tree["observed_data"].to_dataset())
+
+    @property
+    def weights(self) -> xr.DataArray:
+        """Share of each test set's images that lie in each stratum, (test_set, stratum)."""
+        return self.tree["constant_data"].to_dataset()["weight"]
+
+    @property
+    def difficulty(self) -> xr.Dataset:
+        """Posterior mean, sd and quantiles of every image's difficulty, in probit units."""
+        return self.tree["difficulty"].to_dataset()
+
+    @property
+    def diagnostics(self) -> dict[str, float]:
+        """R-hat, effective sample sizes, divergences, grid error in nats, Pareto k: those that the method has."""
+        return json.loads(self.tree.attrs["diagnostics"])
+
+    @property
+    def trouble(self) -> list[str]:
+        """One sentence for each reason not to rely on this fit; empty where there is none."""
+        return json.loads(self.tree.attrs["trouble"])
+
+    @property
+    def verdict(self) -> str:
+        """What the diagnostics come to, in plain language."""
+        return self.tree.attrs["verdict"]
+
+    def numbers(self, *, at_most: int | None = None) -> Specification:
+        """Return the specification with posterior draws in place of its unknowns.
+
+        Parameters
+        ----------
+        at_most
+            Number of draws, evenly spaced over all chains; all of them if not given.
+
+        Returns
+        -------
+        Specification
+            A tree of arrays, (draw, model) on skill and curve, (draw, stratum) on the population.
+        """
+        return numbers_of(self.specification, self.posterior, at_most=at_most)
+
+    def save(self, path: Path | str) -> None:
+        """Write the fit to a netCDF4 file, whole or not at all; ArviZ opens it too."""
+        encoding = {
+            f"/{group}": {name: {"zlib": True, "complevel": 4} for name, v in self.tree[group].data_vars.items() if v.ndim}
+            for group in self.tree.children
+        }
+        with written_whole(path) as temporary:
+            self.tree.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
+
+
+def load_fit(path: Path | str) -> Fit:
+    """Read a fit that `Fit.save` wrote.
+
+    Raises
+    ------
+    InputError
+        If the file does not exist, is not netCDF4, or does not hold a fit.
+    """
+    path = existing(path, "a fit, as `difficulty-model fit` writes it")
+    try:
+        with xr.open_datatree(path, engine="h5netcdf") as opened:
+            tree = opened.load()
+    except Exception as error:  # h5py raises whatever a broken file leads it to
+        raise InputError(f"{path} is not a readable netCDF4 file: {error}") from error
+    missing = [group for group in GROUPS if group not in tree.children]
+    if missing or not {"specification", "diagnostics", "trouble", "verdict"} <= set(tree.attrs):
+        raise InputError(f"{path} holds no fit (missing: {', '.join(missing) or 'its description'}); "
+                         "make one with `difficulty-model fit`")
+    fitted = Fit(tree)
+    if not set(unknowns(fitted.specification)) <= set(fitted.posterior):
+        raise InputError(f"{path}: its posterior lacks unknowns of its specification; fit again")
+    return fitted
+
+
+def numbers_of(specification: Specification, posterior: xr.Dataset, *, at_most: int | None) -> Specification:
+    """Return the specification with posterior draws, chains joined, in place of its unknowns."""
+    total = posterior.sizes["chain"] * posterior.sizes["draw"]
+    every = -(-total // at_most) if at_most else 1
+    values = {
+        path: jnp.asarray(v.values.reshape(total, *v.shape[2:])[::every])
+        for path, v in posterior[list(unknowns(specification))].data_vars.items()
+    }
+    sizes = {MODEL: posterior.sizes[MODEL], STRATUM: posterior.sizes[STRATUM]}
+    return jax.vmap(lambda drawn: per_name(filled(specification, drawn), sizes))(values)

@@ -1,0 +1,46 @@
+"""Prior laws: pure data that say how an unknown number is distributed beforehand."""
+
+import abc
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from numpyro.distributions import Distribution
+
+
+class Law(abc.ABC):
+    """Distribution of one unknown number."""
+
+    @abc.abstractmethod
+    def to_numpyro(self) -> "Distribution":
+        """Return the law as a NumPyro distribution."""
+
+
+@dataclass(frozen=True)
+class Normal(Law):
+    """N(mean, sd²)."""
+
+    mean: float
+    sd: float
+
+    def to_numpyro(self) -> "Distribution":
+        """Return ``numpyro.distributions.Normal``."""
+        from numpyro import distributions
+
+        return distributions.Normal(self.mean, self.sd)
+
+
+@dataclass(frozen=True)
+class LogNormal(Law):
+    """exp(N(log median, spread²)): positive, equally likely to be off by a factor either way."""
+
+    median: float
+    spread: float
+
+    def to_numpyro(self) -> "Distribution":
+        """Return ``numpyro.distributions.LogNormal``."""
+        from math import log
+
+        from numpyro import distributions
+
+        return distributions.LogNormal(log(self.median), self.spread)

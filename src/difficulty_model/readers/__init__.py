@@ -1,0 +1,13 @@
+"""Doors: one file layout per module, each to `Responses`."""
+
+from difficulty_model.readers.cifar10_1 import read_cifar10_1
+from difficulty_model.readers.imagenetv2 import read_imagenetv2
+from difficulty_model.readers.layouts import LAYOUTS, Layout, Reader
+from difficulty_model.readers.long import read_long
+from difficulty_model.readers.py_irt import read_py_irt
+from difficulty_model.readers.wide import read_wide
+
+__all__ = [
+    "LAYOUTS", "Layout", "Reader",
+    "read_cifar10_1", "read_imagenetv2", "read_long", "read_py_irt", "read_wide",
+]
