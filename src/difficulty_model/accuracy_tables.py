@@ -1,19 +1,20 @@
-"""Tables of accuracies, where nothing is known image by image: enough for the observed line, not for a fit."""
+"""Tables of accuracies, with nothing known image by image: enough for the observed line, not for a fit."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from difficulty_model.errors import InputError
 from difficulty_model.files import existing, written_whole
 from difficulty_model.readers._paths import Paths, listed, test_set_of_each
+from difficulty_model.readers._tables import column_names, read_columns, require_columns
 from difficulty_model.types import MODEL, TEST_SET, FloatArray, IntArray
 
-_EXPECTED = "a CSV table with columns model, accuracy (as a share) or model, top1 (in percent)"
+_EXPECTED = "a table with columns model, accuracy (as a share) or model, top1 (in percent)"
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,14 @@ class Accuracies:
     ----------
     dataset : xarray.Dataset
         `accuracy` (model, test_set): shares in [0, 1], not a number where a model is not in a table; `images`
-        (test_set): number of images in the test set, 0 if unknown. Attribute `top_k`: the number of best classes
-        among which the right one counts.
+        (test_set): number of images in the test set, 0 if unknown. Attribute `top_k`: the number of best
+        classes among which the right one counts.
 
     Raises
     ------
     InputError
-        If dimensions or values are not as described, a name stands twice, or a test set has no accuracy at all.
+        If dimensions or values are not as described, a name stands twice, or a test set has no accuracy at
+        all.
     """
 
     dataset: xr.Dataset
@@ -68,10 +70,10 @@ class Accuracies:
 def read_accuracies(paths: Paths, *, test_sets: Sequence[str] | None = None, top_k: int = 1) -> Accuracies:
     """Read tables of accuracies, one test set each, joined by the names of the models.
 
-    A table is CSV with the columns `model` and `accuracy`, a share in [0, 1], and optionally `images`, the number of
-    images of the test set; or one as the timm library publishes it, with `model` and `top1`, `top5` in percent.
-    Where a model stands several times in a table that has a column `img_size`, it was run at several sizes: in all
-    tables its name becomes ``model@img_size``.
+    A table is CSV or Parquet with the columns `model` and `accuracy`, a share in [0, 1], and optionally
+    `images`, the number of images of the test set; or one as the timm library publishes it, with `model` and
+    `top1`, `top5` in percent. Where a model stands several times in a table that has a column `img_size`, it
+    was run at several sizes: in all tables its name becomes ``model@img_size``.
 
     Parameters
     ----------
@@ -90,16 +92,20 @@ def read_accuracies(paths: Paths, *, test_sets: Sequence[str] | None = None, top
     files = listed(paths, _EXPECTED)
     names = test_set_of_each(files, test_sets)
     if len(set(names)) < len(files):
-        raise InputError(f"{len(files)} tables are given for the test sets {sorted(set(names))}; expected one name "
-                         "for each table, in order")
+        raise InputError(f"{len(files)} tables given for the test sets {sorted(set(names))}; expected one "
+                         "name for each table, in order")
     tables = [_read(file, top_k) for file in files]
-    series = [_accuracy_of_model(table, file, _run_at_several_sizes(tables))
-              for table, file in zip(tables, files, strict=True)]
-    joined = pd.concat(series, axis=1, keys=names, sort=False)
+    several_sizes = {model for table in tables if table.sizes for model in _repeated(table.models)}
+    of_model = [_accuracy_of_model(table, several_sizes) for table in tables]
+    models = list(dict.fromkeys(model for accuracies in of_model for model in accuracies))
     return Accuracies(xr.Dataset(
-        {"accuracy": ((MODEL, TEST_SET), joined.to_numpy(float)),
-         "images": (TEST_SET, [_images(table, file) for table, file in zip(tables, files, strict=True)])},
-        {MODEL: np.asarray(joined.index, np.str_), TEST_SET: np.asarray(names, np.str_)},
+        {
+            "accuracy": (
+                (MODEL, TEST_SET), [[table.get(model, np.nan) for table in of_model] for model in models]
+            ),
+            "images": (TEST_SET, [table.images for table in tables]),
+        },
+        {MODEL: np.asarray(models, np.str_), TEST_SET: np.asarray(names, np.str_)},
         {"top_k": top_k},
     ))
 
@@ -124,59 +130,65 @@ def load_accuracies(path: Path | str) -> Accuracies:
         raise InputError(f"{path}: {error}") from error
 
 
-def _read(path: Path, top_k: int) -> pd.DataFrame:
-    """Return columns `model`, `accuracy` as a share, and `images`, `img_size` where the table has them."""
+@dataclass(frozen=True)
+class _Table:
+    path: Path
+    models: list[str]
+    accuracy: list[float]
+    sizes: list[str]
+    """Image size of every row, or nothing where the table has no such column."""
+    images: int
+
+
+def _read(path: Path, top_k: int) -> _Table:
+    found = column_names(path)
+    column, whole = (f"top{top_k}", 100) if f"top{top_k}" in found or top_k != 1 else ("accuracy", 1)
+    require_columns(path, found, (MODEL, column))
+    used = [name for name in (MODEL, column, "img_size", "images") if name in found]
+    cells = {name: read.cells() for name, read in read_columns(path, used).items()}
+    return _Table(
+        path, cells[MODEL], [
+            _share(text, whole, f"column {column!r} of {path}, model {model!r}")
+            for model, text in zip(cells[MODEL], cells[column], strict=True)
+        ],
+        cells.get("img_size", []), _images(cells.get("images", []), path),
+    )
+
+
+def _share(text: str, whole: int, where: str) -> float:
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a readable CSV table: {error}; expected {_EXPECTED}") from error
-    percent = f"top{top_k}"
-    column, whole = (percent, 100.0) if percent in table else ("accuracy", 1.0)
-    if MODEL not in table or column not in table or (column == "accuracy" and top_k != 1):
-        wanted = f"`{percent}`" + (" or `accuracy`" if top_k == 1 else "")
-        raise InputError(f"{path} needs the columns `model` and {wanted}; found "
-                         f"{', '.join(map(repr, table.columns[:12]))}")
-    if table.empty:
-        raise InputError(f"{path} has column names but no rows; expected at least one model")
-    if (table[MODEL] == "").any():
-        raise InputError(f"column 'model' of {path} is empty in row {int((table[MODEL] == '').argmax()) + 1}")
-    share = pd.to_numeric(table[column], errors="coerce") / whole
-    senseless = ~share.between(0, 1)
-    if senseless.any():
-        row = int(senseless.argmax())
-        raise InputError(f"column {column!r} of {path} holds {table[column].iloc[row]!r} for model "
-                         f"{table[MODEL].iloc[row]!r}; expected a number from 0 to {whole:g}")
-    kept = [name for name in ("images", "img_size") if name in table]
-    return table[[MODEL, *kept]].assign(accuracy=share)
+        share = float(text) / whole
+    except ValueError:
+        share = np.nan
+    if not 0 <= share <= 1:
+        raise InputError(f"{where}: {text!r} is no accuracy; expected a number from 0 to {whole}")
+    return share
 
 
-def _run_at_several_sizes(tables: Sequence[pd.DataFrame]) -> set[str]:
-    return {
-        model for table in tables if "img_size" in table
-        for model in table[MODEL][table[MODEL].duplicated()]
-    }
-
-
-def _accuracy_of_model(table: pd.DataFrame, path: Path, several_sizes: set[str]) -> pd.Series:
-    names = table[MODEL]
-    if "img_size" in table:
-        names = names.where(~names.isin(several_sizes), names + "@" + table["img_size"])
-    twice = names.duplicated()
-    if twice.any():
-        raise InputError(f"model {names[twice].iloc[0]!r} stands several times in {path}; expected one row per model "
-                         "(or a column `img_size` that tells its rows apart)")
-    return pd.Series(table["accuracy"].to_numpy(), index=names.to_numpy())
-
-
-def _images(table: pd.DataFrame, path: Path) -> int:
+def _images(texts: Sequence[str], path: Path) -> int:
     """Return the number of images that a table gives, or 0."""
-    numbers = set(table["images"]) - {""} if "images" in table else set()
+    numbers = sorted(set(texts) - {""})
     if not numbers:
         return 0
-    if len(numbers) > 1 or not (number := numbers.pop()).isdecimal():
-        raise InputError(f"column 'images' of {path} must hold one whole number, the size of the test set, in every "
-                         f"row; found {sorted(set(table['images']))[:4]}")
-    return int(number)
+    if len(numbers) > 1 or not numbers[0].isdecimal():
+        raise InputError(f"column 'images' of {path} must hold one whole number, the size of the test set; "
+                         f"found {numbers[:4]}")
+    return int(numbers[0])
+
+
+def _repeated(names: Sequence[str]) -> set[str]:
+    return {name for name, times in Counter(names).items() if times > 1}
+
+
+def _accuracy_of_model(table: _Table, several_sizes: set[str]) -> dict[str, float]:
+    models = table.models
+    if table.sizes:
+        models = [f"{model}@{size}" if model in several_sizes else model
+                  for model, size in zip(models, table.sizes, strict=True)]
+    for model in sorted(_repeated(models)):
+        raise InputError(f"model {model!r} stands several times in {table.path}; expected one row per model "
+                         "(or a column `img_size` that tells its rows apart)")
+    return dict(zip(models, table.accuracy, strict=True))
 
 
 def _validate(dataset: xr.Dataset) -> None:
@@ -187,14 +199,16 @@ def _validate(dataset: xr.Dataset) -> None:
     for dim in (MODEL, TEST_SET):
         if dim not in dataset.coords or not dataset.sizes[dim]:
             raise InputError(f"accuracies need names along `{dim}`, at least one")
-        if not dataset.indexes[dim].is_unique:
-            twice = dataset.indexes[dim][dataset.indexes[dim].duplicated()][0]
-            raise InputError(f"{dim} names must be unique; {twice!r} stands several times")
+        names = dataset[dim].values.tolist()
+        if "" in names or _repeated(names):
+            raise InputError(f"{dim} names must be unique and not empty; found "
+                             f"{[*sorted(_repeated(names)), ''][0]!r} several times, or empty")
     accuracy, images = dataset["accuracy"].values, dataset["images"].values
     if accuracy.dtype.kind != "f" or ((accuracy < 0) | (accuracy > 1)).any():
         raise InputError("`accuracy` must be shares from 0 to 1")
     unknown = np.isnan(accuracy).all(0)
     if unknown.any():
-        raise InputError(f"test set {dataset[TEST_SET].values[unknown][0]!r} has no accuracy of any model")
+        test_set = str(dataset[TEST_SET].values[unknown][0])
+        raise InputError(f"test set {test_set!r} has no accuracy of any model")
     if images.dtype.kind not in "iu" or (images < 0).any():
         raise InputError("`images` must be whole numbers, 0 where unknown")

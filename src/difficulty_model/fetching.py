@@ -1,12 +1,13 @@
 """Downloads of the published predictions, from their publishers, checked against checksums.
 
-The registries in ``releases/`` give the path, the SHA-256 and the address of every file. The checksums are those of
-copies of the releases that this package was tested on. The addresses name the publishers' repositories, and the
-commits in which a public index lists these paths; of the labels of CIFAR-10.1 that index knows two versions, so they
-are taken from the branch `master`, whose version others publish the MD5 of, and it is that of our copy. The release
-of CIFAR-10.1 leaves out the labels of CIFAR-10's own test set: those come from the release of a study of label errors
-(Northcutt et al., 2021), which stores them unchanged. That the addresses answer could not be tried when this was
-written; should a publisher's file ever differ, its checksum says so and nothing of it is kept.
+The registries in ``releases/`` give the path, the SHA-256 and the address of every file. The checksums are
+those of copies of the releases that this package was tested on. The addresses name the publishers'
+repositories, and the commits in which a public index lists these paths; of the labels of CIFAR-10.1 that
+index knows two versions, so they are taken from the branch `master`, whose version others publish the MD5 of,
+and it is that of our copy. The release of CIFAR-10.1 leaves out the labels of CIFAR-10's own test set: those
+come from the release of a study of label errors (Northcutt et al., 2021), which stores them unchanged. That
+the addresses answer could not be tried when this was written; should a publisher's file ever differ, its
+checksum says so and nothing of it is kept.
 """
 
 from pathlib import Path
@@ -29,8 +30,8 @@ RELEASES = ("imagenetv2", "cifar10.1")
 def fetch(release: str, folder: Path | str) -> Path:
     """Download a published release into the layout that its reader reads.
 
-    Files that are there already and right are not downloaded again, so that a fetch that was cut off goes on where
-    it stopped; every other file is written whole or not at all.
+    Files that are there already and right are not downloaded again, so that a fetch that was cut off goes on
+    where it stopped; every other file is written whole or not at all.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ def fetch(release: str, folder: Path | str) -> Path:
     Raises
     ------
     InputError
-        If there is no such release, the publisher cannot be reached, or a file is not the one that was published.
+        If there is no such release, the publisher cannot be reached, or a file is not the one that was
+        published.
     """
     if release not in RELEASES:
         raise unknown_name("release", release, RELEASES)
@@ -77,8 +79,7 @@ def _fetch_file(registry: "Pooch", name: str) -> None:
                          "the same again: files that are complete are not downloaded twice") from error
     except ValueError as error:  # how pooch says that a checksum differs
         raise InputError(f"{registry.get_url(name)} is not the file that was published, or came incomplete; "
-                         "nothing of it was kept: run the same again, and should it persist, report it") "
-                         "") from error
+                         "nothing of it was kept: run the same again, report it if that fails too") from error
     except OSError as error:
         raise InputError(f"cannot write {registry.abspath / name}: {error.strerror or error}; give a folder "
                          "that can be written to") from error

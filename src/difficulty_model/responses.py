@@ -102,14 +102,19 @@ class Responses:
         history
             Provenance: one line for everything that was done.
         """
-        right = np.asarray(right)
-        counts = np.ones(right.shape, np.uint8) if shown is None else np.asarray(shown)
+        answers = np.asarray(right)
+        counts = np.ones(answers.shape, np.uint8) if shown is None else np.asarray(shown)
         variables = {
-            "right": ((MODEL, IMAGE), _as_counts(right, "right")),
+            "right": ((MODEL, IMAGE), _as_counts(answers, "right")),
             "shown": ((MODEL, IMAGE), _as_counts(counts, "shown")),
             "member": ((TEST_SET, IMAGE), np.array([member[name] for name in member], bool)),
         }
         if position is not None:
+            position = np.asarray(position)
+            largest = np.iinfo(np.int8).max
+            if position.size and not NOT_STORED <= position.min() <= position.max() <= largest:
+                raise InputError(f"`position` must be ranks from 0 to {largest}, or {NOT_STORED}; "
+                                 f"got {position.min()} to {position.max()}")
             variables["position"] = ((MODEL, IMAGE), np.asarray(position, np.int8))
         coordinates = {
             MODEL: np.asarray(models, np.str_),
@@ -347,7 +352,7 @@ def combine(*collections: Responses) -> Responses:
     labels = np.full(len(images), "", object)
     conflict = np.zeros((len(models), len(images)), bool)
     for c in collections:
-        columns = np.array([column_of[i] for i in c.images])
+        columns = [column_of[i] for i in c.images]
         cell = np.ix_([row_of[m] for m in c.models], columns)
         member[np.ix_([test_sets.index(t) for t in c.test_sets], columns)] |= c.member
         if "label" in c.dataset.coords:
@@ -356,7 +361,7 @@ def combine(*collections: Responses) -> Responses:
             if differ.any():
                 i = int(np.flatnonzero(differ)[0])
                 raise InputError(f"image {c.images[i]!r} has label {ours[i]!r} in one collection and "
-                                 f"{theirs[i]!r} in another; image ids must be unique by content")
+                                 f"{str(theirs[i])!r} in another; image ids must be unique by content")
             labels[columns] = theirs
         before, now = shown[cell] > 0, c.shown > 0
         differ = (right[cell] != c.right) | (shown[cell] != c.shown)
@@ -425,7 +430,7 @@ def _validate(dataset: xr.Dataset) -> None:
             raise InputError(f"responses need names along `{dim}`")
         names, times = np.unique(dataset[dim].values.astype(str), return_counts=True)
         if (times > 1).any():
-            raise InputError(f"{dim} names must be unique; {names[times > 1][0]!r} stands "
+            raise InputError(f"{dim} names must be unique; {str(names[times > 1][0])!r} stands "
                              f"{times[times > 1][0]} times ({int((times > 1).sum())} such names)")
         if "" in names:
             raise InputError(f"{dim} names must not be empty")
@@ -434,8 +439,8 @@ def _validate(dataset: xr.Dataset) -> None:
         raise InputError(f"`right` and `shown` must be whole numbers; got {right.dtype} and {shown.dtype}")
     if (right > shown).any():
         j, i = np.argwhere(right > shown)[0]
-        raise InputError(f"model {dataset[MODEL].values[j]!r} is right {right[j, i]} times on image "
-                         f"{dataset[IMAGE].values[i]!r}, which it was shown {shown[j, i]} times")
+        raise InputError(f"model {str(dataset[MODEL].values[j])!r} is right {right[j, i]} times on image "
+                         f"{str(dataset[IMAGE].values[i])!r}, which it was shown {shown[j, i]} times")
     if not shown.any():
         raise InputError("all responses are missing; at least one model must have been shown one image")
     member = dataset["member"].values
@@ -443,9 +448,10 @@ def _validate(dataset: xr.Dataset) -> None:
         raise InputError(f"`member` must be true or false; got {member.dtype}")
     if not member.any(0).all():
         orphan = dataset[IMAGE].values[~member.any(0)][0]
-        raise InputError(f"image {orphan!r} belongs to no test set")
+        raise InputError(f"image {str(orphan)!r} belongs to no test set")
     if not member.any(1).all():
-        raise InputError(f"test set {dataset[TEST_SET].values[~member.any(1)][0]!r} has no images")
+        empty = dataset[TEST_SET].values[~member.any(1)][0]
+        raise InputError(f"test set {str(empty)!r} has no images")
     top_k = dataset.attrs.get("top_k", 1)
     if not isinstance(top_k, int | np.integer) or top_k < 1:
         raise InputError(f"`top_k` must be a whole number of at least 1; got {top_k!r}")

@@ -47,6 +47,11 @@ class Column:
     codes: IntArray
     texts: list[str]
 
+    def cells(self) -> list[str]:
+        """Return the text of every row."""
+        texts = [*self.texts, ""]  # the code -1 picks the last
+        return [texts[code] for code in self.codes]
+
     def filled(self) -> "Column":
         """Return the column itself, once no cell is empty."""
         empty = self.codes == EMPTY
@@ -128,7 +133,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, Column]:
     """Return columns of a CSV or Parquet table that has at least one row."""
     try:
         if _is_parquet(path):
-            table = parquet.read_table(path, columns=list(names))
+            table = parquet.read_table(path, columns=list(names), read_dictionary=list(names))
         else:
             options = csv.ConvertOptions(
                 column_types=dict.fromkeys(names, _TEXT), include_columns=list(names),

@@ -40,7 +40,8 @@ def read_long(paths: Paths, *, test_sets: Sequence[str] | None = None, top_k: in
         If a file cannot be read, a column is missing or stands twice, or a cell is not what its column needs.
     """
     refuse_top_k(top_k, "a long table")
-    return read_tables(paths, _read, expected="a table with columns model, image, correct", test_sets=test_sets)
+    expected = "a table with columns model, image, correct"
+    return read_tables(paths, _read, expected=expected, test_sets=test_sets)
 
 
 def _read(path: Path, found: Sequence[str], name: str | None) -> list[Responses]:
@@ -99,4 +100,4 @@ def _counted_responses(
 def _present(codes: IntArray, size: int) -> tuple[IntArray, IntArray]:
     """Return the codes numbered among those that occur, and which those are."""
     present = np.bincount(codes, minlength=size) > 0
-    return (np.cumsum(present) - 1)[codes], np.flatnonzero(present)
+    return (np.cumsum(present, dtype=np.int32) - 1)[codes], np.flatnonzero(present)

@@ -38,7 +38,8 @@ def read_wide(paths: Paths, *, test_sets: Sequence[str] | None = None, top_k: in
         is not what its column needs.
     """
     refuse_top_k(top_k, "a wide table")
-    return read_tables(paths, _read, expected="a table with a column image and one column per model", test_sets=test_sets)
+    expected = "a table with a column image and one column per model"
+    return read_tables(paths, _read, expected=expected, test_sets=test_sets)
 
 
 def _read(path: Path, found: Sequence[str], name: str | None) -> list[Responses]:

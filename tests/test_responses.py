@@ -1,0 +1,278 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from difficulty_model.errors import InputError
+from difficulty_model.responses import NOT_STORED, Responses, clopper_pearson, combine, load_responses
+
+
+def random_responses(seed: int, *, with_position: bool = False, counts: bool = False) -> Responses:
+    """Three overlapping test sets with missing responses; every image in one of them at least."""
+    rng = np.random.default_rng(seed)
+    models, images = int(rng.integers(1, 6)), int(rng.integers(3, 30))
+    member = rng.random((3, images)) < 0.5
+    member[0, ~member.any(0)] = True
+    member[:, :3] |= np.eye(3, dtype=bool)
+    shown = rng.integers(0, 400 if counts else 2, (models, images))
+    shown[0, :3] = 1  # every test set has something observed
+    position = rng.integers(-1, 5, (models, images))
+    position[shown == 0] = NOT_STORED
+    right = (position == 0) & (shown > 0) if with_position else rng.integers(0, shown + 1)
+    return Responses.from_arrays(
+        right, models=[f"m{j}" for j in range(models)], images=[f"i{i}" for i in range(images)], shown=shown,
+        member=dict(zip("abc", member, strict=True)), position=position if with_position else None,
+        labels=rng.integers(0, 9, images).astype(str).tolist(), history=["made up"],
+    )
+
+
+def assert_same(one: Responses, other: Responses) -> None:
+    """Equal but for the order of models and images."""
+    ours = one.dataset
+    theirs = other.dataset.sel(model=one.models, image=one.images, test_set=one.test_sets)
+    assert sorted(one.models) == sorted(other.models)
+    assert sorted(one.images) == sorted(other.images)
+    assert ours.drop_attrs().identical(theirs.drop_attrs())
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32), st.booleans())
+def test_selections_combine_to_the_whole(seed: int, with_position: bool):
+    whole = random_responses(seed, with_position=with_position)
+    assert_same(whole, combine(*(whole.select(test_sets=[name]) for name in whole.test_sets)))
+    seen = [name for name, shown in zip(whole.models, whole.shown, strict=True) if shown.any()]
+    assert_same(whole, combine(*(whole.select(models=[name]) for name in seen), whole, whole))
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 2**32), st.booleans(), st.booleans())
+def test_files_keep_everything(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, with_position: bool, counts: bool
+):
+    path = tmp_path_factory.mktemp("saved") / "r.nc"
+    responses = random_responses(seed, with_position=with_position, counts=counts and not with_position)
+    responses.save(path)
+    assert load_responses(path).dataset.identical(responses.dataset)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32))
+def test_strata_partition_the_images_and_weigh_up_to_each_test_set(seed: int):
+    responses = random_responses(seed)
+    strata = responses.strata()
+    assert len(set(strata.names)) == len(strata.names)
+    assert set(strata.of_image) == set(range(len(strata.names)))
+    for s, name in enumerate(strata.names):
+        inside = np.isin(responses.test_sets, name.split(" & "))
+        np.testing.assert_array_equal(
+            strata.of_image == s, (responses.member == inside[:, None]).all(0), err_msg=name)
+    for weights, member in zip(strata.weights, responses.member, strict=True):
+        share = np.bincount(strata.of_image[member], minlength=len(strata.names)) / member.sum()
+        np.testing.assert_allclose(weights, share, rtol=1e-15)
+    sizes = [len(name.split(" & ")) for name in strata.names]
+    assert sizes == sorted(sizes)  # single test sets come first
+
+
+def test_strata_of_disjoint_test_sets_are_the_test_sets():
+    first = np.arange(6) < 2
+    responses = Responses.from_arrays(
+        np.ones((1, 6), int), models=["m"], images=list("uvwxyz"), member={"b": first, "a": ~first})
+    strata = responses.strata()
+    assert strata.names == ["b", "a"]
+    np.testing.assert_array_equal(strata.weights, np.eye(2))
+
+
+@settings(deadline=None)
+@given(
+    st.integers(1, 300).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))),
+    st.sampled_from([0.5, 0.9, 0.95]),
+)
+def test_intervals_are_clopper_and_pearsons(counts: tuple[int, int], level: float):
+    right, shown = counts
+    exact = binomtest(right, shown).proportion_ci(level, method="exact")
+    low, high = clopper_pearson(np.array(right), np.array(shown), level=level)
+    np.testing.assert_allclose([low, high], [exact.low, exact.high], rtol=1e-9, atol=1e-12)
+
+
+def test_accuracies_count_every_test_set_apart():
+    right = np.array([[1, 0, 1, 1], [0, 3, 0, 0]])
+    shown = np.array([[1, 1, 1, 1], [0, 4, 0, 0]])
+    member = {"front": np.array([1, 1, 0, 0], bool), "back": np.array([0, 1, 1, 1], bool)}
+    table = Responses.from_arrays(
+        right, shown=shown, models=["x", "y"], images=list("abcd"), member=member
+    ).accuracies().set_index(["model", "test_set"])
+    assert table.loc[("x", "front"), "accuracy"] == 1 / 2
+    assert table.loc[("x", "back"), "accuracy"] == 2 / 3
+    assert table.loc[("y", "front"), "accuracy"] == 3 / 4
+    assert table.loc[("y", "front"), "shown"] == 4
+
+
+def test_a_model_never_shown_has_no_accuracy_and_the_interval_of_ignorance():
+    responses = Responses.from_arrays(
+        np.array([[1], [0]]), shown=np.array([[1], [0]]), models=["x", "y"], images=["a"],
+        member={"t": np.array([True])})
+    row = responses.accuracies().set_index("model").loc["y"]
+    assert np.isnan(row["accuracy"])
+    assert (row["low"], row["high"]) == (0, 1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_conflicting_responses_count_as_not_observed(seed: int):
+    rng = np.random.default_rng(seed)
+    answers = rng.integers(0, 2, (2, 3, 20))
+    images, everywhere = [f"i{i}" for i in range(20)], np.ones(20, bool)
+    both = combine(*(
+        Responses.from_arrays(right, models=list("xyz"), images=images, member={name: everywhere})
+        for name, right in zip("ab", answers, strict=True)
+    ))
+    agree = answers[0] == answers[1]
+    np.testing.assert_array_equal(both.shown, agree)
+    np.testing.assert_array_equal(both.right, agree & (answers[0] == 1))
+    told = {line.split("model ")[1].split(" ")[0]: int(line.split(" ")[0]) for line in both.history}
+    assert told == {repr(m): n for m, n in zip("xyz", (~agree).sum(1), strict=True) if n}
+
+
+def test_combining_fills_what_either_has_not_observed():
+    one, other = (
+        Responses.from_arrays(np.array([right]), shown=np.array([shown]), models=["m"], images=["a", "b"],
+                              member={"t": np.ones(2, bool)})
+        for right, shown in [([1, 0], [1, 0]), ([0, 1], [0, 1])]
+    )
+    both = combine(one, other)
+    np.testing.assert_array_equal(both.shown, [[1, 1]])
+    np.testing.assert_array_equal(both.right, [[1, 1]])
+
+
+def test_combining_refuses_what_cannot_be_one_collection():
+    def one(label: str, top_k: int) -> Responses:
+        return Responses.from_arrays(
+            np.ones((1, 1), int), models=["m"], images=["a"], member={"t": np.array([True])},
+            position=np.zeros((1, 1), int), top_k=top_k, labels=[label])
+
+    with pytest.raises(InputError, match="label 'cat' in one collection and 'dog'"):
+        combine(one("cat", 1), one("dog", 1))
+    with pytest.raises(InputError, match="top_k"):
+        combine(one("cat", 1), one("cat", 5))
+    with pytest.raises(InputError, match="nothing to combine"):
+        combine()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_scoring_by_k_counts_the_first_k_positions(seed: int):
+    responses = random_responses(seed, with_position=True)
+    position = responses.dataset["position"].values
+    for k in (1, 2, 5):
+        scored = responses.scored(k)
+        np.testing.assert_array_equal(scored.right, (position >= 0) & (position < k))
+        assert scored.dataset.attrs["top_k"] == k
+    assert responses.scored(5).scored(1).dataset.identical(responses.dataset)
+    with pytest.raises(InputError, match="top_k"):
+        responses.scored(0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_reordering_columns_is_reading_a_reordered_file(seed: int):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 6, 40)
+    stored = np.array([rng.permutation(6)[:5] for _ in range(40)])  # five of six classes
+
+    def read(classes: np.ndarray) -> Responses:
+        hit = classes == labels[:, None]
+        position = np.where(hit.any(1), hit.argmax(1), NOT_STORED)[None]
+        return Responses.from_arrays(position == 0, models=["m"], images=[f"i{i}" for i in range(40)],
+                                     member={"t": np.ones(40, bool)}, position=position)
+
+    order = rng.permutation(5)
+    some = rng.random(40) < 0.6
+    expected = read(np.where(some[:, None], stored[:, order], stored))
+    assert read(stored).reordered("m", some, order.tolist()).dataset.identical(expected.dataset)
+
+
+def test_without_positions_nothing_can_be_scored_or_reordered():
+    responses = random_responses(0)
+    with pytest.raises(InputError, match="no positions"):
+        responses.scored(5)
+    with pytest.raises(InputError, match="no positions"):
+        responses.reordered("m0", np.ones(len(responses.images), bool), [1, 0])
+
+
+def test_selecting_orders_test_sets_and_names_what_does_not_exist():
+    responses = random_responses(1)
+    selected = responses.select(test_sets=["c", "a"])
+    assert selected.test_sets == ["c", "a"]
+    assert selected.member.any(0).all()
+    assert responses.select(exclude=["m0"], models=["m0", "m1"]).models == ["m1"]
+    with pytest.raises(InputError, match="no model named 'm9'"):
+        responses.select(exclude=["m9"])
+    with pytest.raises(InputError, match="no model remains"):
+        responses.select(exclude=responses.models)
+
+
+def build(**changes: object) -> Responses:
+    given = {
+        "right": np.array([[1, 0]]), "models": ["m"], "images": ["a", "b"], "member": {"t": np.ones(2, bool)},
+    } | changes
+    return Responses.from_arrays(given.pop("right"), **given)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(("changes", "message"), [
+    ({"right": np.array([[0.5, 1.0]])}, "whole numbers"),
+    ({"right": np.array([[1, -1]])}, "must not be negative"),
+    ({"right": np.array([[2, 0]])}, "is right 2 times on image 'a', which it was shown 1"),
+    ({"right": np.array([[1, 0, 1]])}, "shapes do not go together"),
+    ({"right": np.zeros((0, 2), int), "models": []}, "at least one model"),
+    ({"images": ["a", "a"]}, "'a' stands 2 times"),
+    ({"images": ["a", ""]}, "must not be empty"),
+    ({"shown": np.zeros((1, 2), int), "right": np.zeros((1, 2), int)}, "all responses are missing"),
+    ({"member": {"t": np.array([True, False])}}, "image 'b' belongs to no test set"),
+    ({"member": {"t": np.ones(2, bool), "u": np.zeros(2, bool)}}, "test set 'u' has no images"),
+    ({"top_k": 0}, "top_k"),
+    ({"position": np.array([[1, 0]])}, "does not go with"),
+    ({"position": np.array([[0, 256]])}, "ranks from 0 to 127"),
+    ({"position": np.array([[0, -2]])}, "ranks from 0"),
+])
+def test_what_is_no_collection_of_responses_is_refused(changes: dict[str, object], message: str):
+    assert build().models == ["m"]
+    with pytest.raises(InputError, match=message):
+        build(**changes)
+
+
+def test_counts_beyond_a_byte_are_kept():
+    responses = build(right=np.array([[70_000, 0]]), shown=np.array([[70_001, 300]]))
+    assert responses.right[0, 0] == 70_000
+    assert responses.shown[0].tolist() == [70_001, 300]
+
+
+def empty(path: Path) -> None:
+    path.touch()
+
+
+def text(path: Path) -> None:
+    path.write_text("model,image,correct\n")
+
+
+def other_netcdf(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file["x"] = [1.0]
+
+
+def truncated(path: Path) -> None:
+    random_responses(0).save(path)
+    path.write_bytes(path.read_bytes()[:-500])
+
+
+@pytest.mark.parametrize("write", [empty, text, other_netcdf, truncated])
+def test_files_of_anything_else_are_refused(tmp_path: Path, write: Callable[[Path], None]):
+    write(tmp_path / "r.nc")
+    with pytest.raises(InputError, match=r"r\.nc"):
+        load_responses(tmp_path / "r.nc")
+
+
+def test_history_grows_by_what_is_noted():
+    responses = random_responses(0).noting("first", "second")
+    assert responses.history == ["made up", "first", "second"]
