@@ -1,0 +1,64 @@
+"""The picture of the law: probit accuracies on two test sets, the predicted band and the observed line."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.stats import norm
+
+from difficulty_model.prediction import Law
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+TICKS = np.array([0.1, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.9]) / 100
+"""Accuracies at which the probit axes may be marked."""
+
+
+def plot_law(law: Law, axes: "Axes") -> None:
+    """Draw every model's accuracy on both test sets, the predicted and the observed line.
+
+    Parameters
+    ----------
+    law
+        What to draw.
+    axes
+        Where to draw it. Both axes are probit axes, marked in percent.
+    """
+    models = law.models[~law.models["model"].isin(law.observed.left_out)]
+    x, y = norm.ppf(models["observed_original"]), norm.ppf(models["observed_new"])
+    x_bars, y_bars = (_bars(models[f"observed_{side}"], models[f"observed_low_{side}"],
+                            models[f"observed_high_{side}"]) for side in ("original", "new"))
+    margin = 0.08 * max(np.ptp(x), np.ptp(y), 0.5)
+    low, high = min(x.min(), y.min()) - margin, max(x.max(), y.max()) + margin
+    span = np.linspace(x.min() - margin, x.max() + margin, 100)
+    tail = (1 - law.level) / 2
+    band_low, median, band_high = np.quantile(law.predicted.at(span), [tail, 0.5, 1 - tail], axis=0)
+    axes.plot([low, high], [low, high], color="0.6", linestyle=":", linewidth=1, label="y = x")
+    axes.fill_between(span, band_low, band_high, color="C0", alpha=0.25, linewidth=0)
+    axes.plot(span, median, color="C0", linewidth=1.5,
+              label=f"predicted: {_equation(law.predicted.u.mean(), law.predicted.v.mean())}, "
+                    f"{law.level:.0%} band")
+    line = law.observed.least_squares
+    axes.plot(span, line.at(span), color="C3", linestyle="--", linewidth=1.2,
+              label=f"observed: {_equation(float(line.u), float(line.v))}, R² = {law.observed.r2:.3f}")
+    axes.errorbar(x, y, xerr=x_bars, yerr=y_bars, fmt="o", color="0.15", markersize=3, elinewidth=0.7,
+                  label=f"{len(models)} models, {law.level:.0%} Clopper–Pearson")
+    ticks = TICKS[(norm.ppf(TICKS) > low) & (norm.ppf(TICKS) < high)]
+    labels = [f"{100 * t:g}" for t in ticks]
+    axes.set(
+        xlim=(low, high), ylim=(low, high), aspect="equal",
+        xlabel=f"accuracy on {law.original} (%)", ylabel=f"accuracy on {law.new} (%)",
+    )
+    axes.set_xticks(norm.ppf(ticks), labels)
+    axes.set_yticks(norm.ppf(ticks), labels)
+    axes.legend(loc="upper left", fontsize="small", frameon=False)
+
+
+def _bars(center: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Return lengths of asymmetric error bars on the probit scale."""
+    middle = norm.ppf(center)
+    return np.stack([middle - norm.ppf(low), norm.ppf(high) - middle])
+
+
+def _equation(u: float, v: float) -> str:
+    return f"u = {u:.3f}, v = {v:+.3f}".replace("-", "−")

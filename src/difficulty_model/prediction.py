@@ -1,0 +1,294 @@
+"""The law between two test sets: the line that a fit predicts, and how it compares with the line observed."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float
+
+from difficulty_model.errors import InputError, unknown_name
+from difficulty_model.fitting import Fit
+from difficulty_model.law import Line, errors_in_both, least_squares, probit, probit_variance, r_squared
+from difficulty_model.posterior import LEVEL, accuracies, on_grid, summary
+from difficulty_model.responses import Responses
+from difficulty_model.types import MODEL, TEST_SET
+
+BOOTSTRAPS = 200
+"""Resamples of the images; the standard error of a standard error from so many is 5%."""
+
+
+@dataclass(frozen=True)
+class ObservedLine:
+    """The line through observed probit accuracies.
+
+    Attributes
+    ----------
+    least_squares, errors_in_both
+        The line with the smallest squared distances in the new accuracies, and the one with binomial errors in
+        both.
+    least_squares_sd, errors_in_both_sd
+        Standard errors of their u and v over other images from the same populations: a bootstrap of the images,
+        the same ones for all models. None where only accuracies are known.
+    r2
+        Of the least-squares line.
+    left_out
+        Models that were never right or never wrong, whose probit accuracy is infinite, or not run on both sets.
+    """
+
+    least_squares: Line
+    errors_in_both: Line | None
+    least_squares_sd: Line | None
+    errors_in_both_sd: Line | None
+    r2: float
+    left_out: list[str]
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """Scatter of the models around their least-squares line, in probit units.
+
+    Attributes
+    ----------
+    observed
+        Root mean square residual of the observed accuracies.
+    replicated
+        The same of test sets replicated from the fit, one per posterior draw.
+    p_value
+        Posterior predictive probability of a scatter at least as large as the observed one.
+    """
+
+    observed: float
+    replicated: Float[np.ndarray, "draw"]
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Law:
+    """The relation between accuracies on two test sets, predicted and observed.
+
+    Attributes
+    ----------
+    original, new
+        Names of the test sets.
+    predicted
+        Posterior draws of the line between accuracies in the two populations.
+    replicated
+        Least-squares lines through accuracies on replicated test sets: what the fit expects of `observed`, with
+        the noise of finite test sets, which flattens a least-squares line.
+    observed
+        The line through the observed accuracies.
+    models : pandas.DataFrame
+        One row per model, in columns ending in `_original` and `_new`: `right`, `shown`, `observed` with the
+        Clopper-Pearson bounds `observed_low`, `observed_high`; `population`, `population_low`,
+        `population_high`: the accuracy in the population; `predicted`, `predicted_sd`, `predicted_low`,
+        `predicted_high`: the accuracy on another test set of that size; `inside`: whether the observed accuracy
+        lies in that interval.
+    scatter
+        Around the line.
+    level
+        Coverage of all intervals.
+    """
+
+    original: str
+    new: str
+    predicted: Line
+    replicated: Line
+    observed: ObservedLine
+    models: pd.DataFrame
+    scatter: Scatter
+    level: float
+
+
+def law_between(
+    fit: Fit, original: str, new: str, *, random_seed: int = 0, level: float = LEVEL
+) -> Law:
+    """Return the relation between accuracies on two test sets, predicted and observed.
+
+    The predicted line is the least-squares line through the models' probit accuracies in the two populations. Of
+    normal populations under the probit curve, all models lie on it, and u = √(1 + σ₁²)/√(1 + σ₂²),
+    v = (μ₁ − μ₂)/√(1 + σ₂²).
+
+    Parameters
+    ----------
+    fit
+        A fit of both test sets.
+    original, new
+        Names of the test sets.
+    random_seed
+        Of the replicated test sets and of the bootstrap.
+    level
+        Coverage of all intervals.
+
+    Raises
+    ------
+    InputError
+        If a test set was not fitted, the two are the same, or fewer than three models were run on both.
+    """
+    for name in (original, new):
+        if name not in fit.responses.test_sets:
+            raise unknown_name("test set in this fit", name, fit.responses.test_sets)
+    if original == new:
+        raise InputError(f"a line needs two different test sets; got {original!r} twice. This fit has "
+                         f"{', '.join(map(repr, fit.responses.test_sets))}")
+    observed = observed_line(fit.responses, original, new, random_seed=random_seed)
+    population = _stacked(accuracies(fit), original, new)
+    replicates = replicated_accuracies(fit, random_seed=random_seed).sel({TEST_SET: [original, new]}).values
+    table = _model_table(fit, original, new, population, replicates, level=level)
+    measured = table[["observed_original", "observed_new"]].to_numpy().T[None]
+    with np.errstate(divide="ignore"):
+        kept = np.isfinite(probit(np.concatenate([measured, replicates]))).all((0, 1))
+        usable = np.isfinite(probit(population)).all((0, 1))
+    _, scatter = _line_and_scatter(measured, kept)
+    replicated, replicated_scatter = _line_and_scatter(replicates, kept)
+    return Law(
+        original=original,
+        new=new,
+        predicted=least_squares(*_probit_pairs(population[..., usable])),
+        replicated=replicated,
+        observed=observed,
+        models=table,
+        scatter=Scatter(float(scatter[0]), replicated_scatter, float((replicated_scatter >= scatter[0]).mean())),
+        level=level,
+    )
+
+
+def observed_line(responses: Responses, original: str, new: str, *, random_seed: int = 0) -> ObservedLine:
+    """Return the line through the observed probit accuracies on two test sets.
+
+    Raises
+    ------
+    InputError
+        If a test set does not exist or fewer than three models have finite probit accuracies on both.
+    """
+    pair = responses.select(test_sets=[original, new])
+    right, shown = _counts(pair, np.ones((1, len(pair.images))))
+    kept = ((right > 0) & (right < shown)).all((0, 1))
+    if kept.sum() < 3:
+        raise InputError(f"only {kept.sum()} models are sometimes right and sometimes wrong on both {original!r} "
+                         f"and {new!r}; a line needs at least 3")
+    rng = np.random.default_rng(random_seed)
+    # A resample gives every image a number of copies, the same for all models and for both test sets.
+    copies = rng.poisson(1.0, (BOOTSTRAPS, len(pair.images)))
+    resampled = _both_lines(*_counts(pair, copies), kept)
+    both = _both_lines(right, shown, kept)
+    x, y = _probit_pairs((right / shown)[..., kept])
+    return ObservedLine(
+        least_squares=_first(both[0]),
+        errors_in_both=_first(both[1]),
+        least_squares_sd=_spread(resampled[0]),
+        errors_in_both_sd=_spread(resampled[1]),
+        r2=r_squared(_first(both[0]), x[0], y[0]),
+        left_out=[m for m, k in zip(pair.models, kept, strict=True) if not k],
+    )
+
+
+def replicated_accuracies(fit: Fit, *, random_seed: int) -> xr.DataArray:
+    """Return accuracies on replicated test sets: other images of the same populations, one set per posterior draw.
+
+    All models see the same images, as many of each stratum as were observed; a model that was not shown all of
+    them sees a random part.
+
+    Returns
+    -------
+    xarray.DataArray
+        Shares, (draw, test_set, model); not a number where a model was never shown an image of the set.
+    """
+    rng = np.random.default_rng(random_seed)
+    drawn = on_grid(fit)
+    responses = fit.responses
+    stratum = fit.tree["constant_data"].to_dataset()["stratum_of_image"].values
+    in_set = fit.weights.values > 0
+    right = np.zeros((len(drawn.right), len(in_set), len(responses.models)))
+    shown = np.zeros(right.shape[1:])
+    for s in range(in_set.shape[1]):
+        images = int((stratum == s).sum())
+        times = responses.shown[:, stratum == s].sum(1, dtype=np.int64)
+        for d, (share, curve) in enumerate(zip(drawn.share[:, s], drawn.right, strict=True)):
+            of_node = rng.multinomial(images, share)
+            right[d, in_set[:, s]] += rng.binomial(_seen(rng, of_node, times), curve).sum(1)
+        shown[in_set[:, s]] += times
+    with np.errstate(invalid="ignore"):
+        values = right / shown
+    return xr.DataArray(
+        values, dims=("draw", TEST_SET, MODEL), coords={TEST_SET: responses.test_sets, MODEL: responses.models}
+    )
+
+
+def _seen(rng: np.random.Generator, of_node: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """Return how often each model sees an image of each node, (model, node), if it is shown so many in all."""
+    whole, rest = np.divmod(times, of_node.sum())
+    seen = whole[:, None] * of_node
+    for j in np.flatnonzero(rest):
+        seen[j] += rng.multivariate_hypergeometric(of_node, rest[j])
+    return seen
+
+
+def _model_table(
+    fit: Fit, original: str, new: str, population: np.ndarray, replicates: np.ndarray, *, level: float
+) -> pd.DataFrame:
+    table = pd.DataFrame({MODEL: fit.responses.models})
+    observed = fit.responses.accuracies(level=level).set_index([TEST_SET, MODEL])
+    for k, (side, name) in enumerate([("original", original), ("new", new)]):
+        of_set = observed.loc[name]
+        predicted = summary(replicates[:, k], level=level)
+        low, high = predicted["low"], predicted["high"]
+        in_population = summary(population[:, k], level=level)
+        columns = {
+            "right": of_set["right"], "shown": of_set["shown"], "observed": of_set["accuracy"],
+            "observed_low": of_set["low"], "observed_high": of_set["high"],
+            "population": in_population["mean"], "population_low": in_population["low"],
+            "population_high": in_population["high"],
+            "predicted": predicted["mean"], "predicted_sd": predicted["sd"],
+            "predicted_low": low, "predicted_high": high,
+            "inside": (of_set["accuracy"].values >= low) & (of_set["accuracy"].values <= high),
+        }
+        table = table.assign(**{f"{column}_{side}": np.asarray(v) for column, v in columns.items()})
+    return table
+
+
+def _line_and_scatter(accuracy: np.ndarray, kept: np.ndarray) -> tuple[Line, np.ndarray]:
+    """Return least-squares lines and the root mean square residuals around them."""
+    x, y = _probit_pairs(accuracy[..., kept])
+    line = least_squares(x, y)
+    residual = y - line.u[:, None] * x - line.v[:, None]
+    return line, np.sqrt(np.square(residual).mean(1))
+
+
+def _counts(pair: Responses, copies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return counts of right and of shown, (resample, test_set, model), with so many copies of each image."""
+    of_set = copies[:, None, :] * pair.member
+    flat = of_set.reshape(-1, copies.shape[1]).astype(np.float32)  # whole numbers below 2^24: exact
+    sizes = (len(copies), len(pair.member), len(pair.models))
+    right, shown = (flat @ counts.T.astype(np.float32) for counts in (pair.right, pair.shown))
+    return right.reshape(sizes).astype(float), shown.reshape(sizes).astype(float)
+
+
+def _both_lines(right: np.ndarray, shown: np.ndarray, kept: np.ndarray) -> tuple[Line, Line]:
+    """Return least-squares lines and lines with errors in both, one per resample."""
+    # Half a response keeps resampled accuracies off 0 and 1; observed ones there are left out already.
+    edge = 0.5 / shown[..., kept]
+    accuracy = np.clip(right[..., kept] / shown[..., kept], edge, 1 - edge)
+    variance = probit_variance(accuracy, shown[..., kept])
+    x, y = _probit_pairs(accuracy)
+    lines = [errors_in_both(*row) for row in zip(x, y, variance[:, 0], variance[:, 1], strict=True)]
+    return least_squares(x, y), Line(np.array([line.u for line in lines]), np.array([line.v for line in lines]))
+
+
+def _probit_pairs(accuracy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return probit accuracies on the original and the new test set, (draw, model) each."""
+    return probit(accuracy[:, 0]), probit(accuracy[:, 1])
+
+
+def _stacked(values: xr.DataArray, original: str, new: str) -> np.ndarray:
+    """Return draws of accuracies on two test sets, (draw, test_set, model)."""
+    pair = values.sel({TEST_SET: [original, new]}).stack(sample=("chain", "draw"))
+    return pair.transpose("sample", TEST_SET, MODEL).values
+
+
+def _first(lines: Line) -> Line:
+    return Line(lines.u[0], lines.v[0])
+
+
+def _spread(lines: Line) -> Line:
+    return Line(lines.u.std(ddof=1), lines.v.std(ddof=1))
