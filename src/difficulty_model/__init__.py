@@ -1,1 +1,82 @@
-"""Why do classifiers lose accuracy on a new test set? Image difficulties, model skills, and the law they imply."""
+"""Why do classifiers lose accuracy on a new test set? Image difficulties, model skills, and the law they imply.
+
+The names below load when first used, so that importing the package is fast:
+
+>>> from difficulty_model import fit, law_between, load_example
+>>> load_example("digits").test_sets
+['original', 'new-writers']
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from difficulty_model.checking import check_responses, fix_responses
+    from difficulty_model.errors import InputError
+    from difficulty_model.examples import load_example
+    from difficulty_model.fitting import Fit, fit, load_fit
+    from difficulty_model.plots import plot_law
+    from difficulty_model.posterior import accuracies, draw_difficulties, populations, skills
+    from difficulty_model.prediction import Law, law_between, observed_line, replicated_accuracies
+    from difficulty_model.responses import Responses, combine, load_responses
+    from difficulty_model.specification import Prior, Specification, recht_et_al
+
+_HOME = {
+    "InputError": "errors",
+    "Responses": "responses",
+    "combine": "responses",
+    "load_responses": "responses",
+    "load_example": "examples",
+    "check_responses": "checking",
+    "fix_responses": "checking",
+    "Prior": "specification",
+    "Specification": "specification",
+    "recht_et_al": "specification",
+    "Fit": "fitting",
+    "fit": "fitting",
+    "load_fit": "fitting",
+    "accuracies": "posterior",
+    "draw_difficulties": "posterior",
+    "populations": "posterior",
+    "skills": "posterior",
+    "Law": "prediction",
+    "law_between": "prediction",
+    "observed_line": "prediction",
+    "replicated_accuracies": "prediction",
+    "plot_law": "plots",
+}
+
+__all__ = [
+    "Fit",
+    "InputError",
+    "Law",
+    "Prior",
+    "Responses",
+    "Specification",
+    "accuracies",
+    "check_responses",
+    "combine",
+    "draw_difficulties",
+    "fit",
+    "fix_responses",
+    "law_between",
+    "load_example",
+    "load_fit",
+    "load_responses",
+    "observed_line",
+    "plot_law",
+    "populations",
+    "recht_et_al",
+    "replicated_accuracies",
+    "skills",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,6 +1,7 @@
 """The law between two test sets: the line that a fit predicts, and how it compares with the line observed."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,15 @@ class ObservedLine:
     errors_in_both_sd: Line | None
     r2: float
     left_out: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return u, v and R² of the least-squares line, and the line with errors in both, as plain values."""
+        return {
+            **_plain_observed(self.least_squares, self.least_squares_sd),
+            "r2": self.r2,
+            "errors_in_both": _plain_observed(self.errors_in_both, self.errors_in_both_sd),
+            "left_out": self.left_out,
+        }
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,37 @@ class Law:
     models: pd.DataFrame
     scatter: Scatter
     level: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the law as plain values that JSON can hold; unknown ones are None."""
+        observed = self.observed
+        models = self.models
+        plain = {
+            "from": self.original,
+            "to": self.new,
+            "level": self.level,
+            "predicted": self._plain_line(self.predicted),
+            "replicated": self._plain_line(self.replicated),
+            "observed": observed.as_dict(),
+            "inside": {
+                "models": len(models),
+                "from": int(models["inside_original"].sum()),
+                "to": int(models["inside_new"].sum()),
+            },
+            "scatter": {
+                "observed": self.scatter.observed,
+                "replicated": _plain_summary(self.scatter.replicated, level=self.level),
+                "p_value": self.scatter.p_value,
+            },
+            "models": [
+                {MODEL: row[MODEL], "from": _plain_side(row, "original"), "to": _plain_side(row, "new")}
+                for row in models.to_dict("records")
+            ],
+        }
+        return _without_nan(plain)
+
+    def _plain_line(self, line: Line) -> dict[str, Any]:
+        return {"u": _plain_summary(line.u, level=self.level), "v": _plain_summary(line.v, level=self.level)}
 
 
 def law_between(
@@ -292,3 +333,49 @@ def _first(lines: Line) -> Line:
 
 def _spread(lines: Line) -> Line:
     return Line(lines.u.std(ddof=1), lines.v.std(ddof=1))
+
+
+def _plain_observed(line: Line | None, sd: Line | None) -> dict[str, float | None]:
+    return {
+        "u": None if line is None else float(line.u),
+        "v": None if line is None else float(line.v),
+        "u_sd": None if sd is None else float(sd.u),
+        "v_sd": None if sd is None else float(sd.v),
+    }
+
+
+def _plain_summary(draws: np.ndarray, *, level: float) -> dict[str, Any]:
+    found = summary(draws, level=level)
+    return {
+        "mean": float(found["mean"]), "sd": float(found["sd"]),
+        "interval": [float(found["low"]), float(found["high"])],
+    }
+
+
+def _plain_side(row: dict[str, Any], side: str) -> dict[str, Any]:
+    return {
+        "observed": {
+            "accuracy": row[f"observed_{side}"],
+            "interval": [row[f"observed_low_{side}"], row[f"observed_high_{side}"]],
+            "right": row[f"right_{side}"],
+            "shown": row[f"shown_{side}"],
+        },
+        "population": {
+            "mean": row[f"population_{side}"],
+            "interval": [row[f"population_low_{side}"], row[f"population_high_{side}"]],
+        },
+        "predicted": {
+            "mean": row[f"predicted_{side}"],
+            "sd": row[f"predicted_sd_{side}"],
+            "interval": [row[f"predicted_low_{side}"], row[f"predicted_high_{side}"]],
+        },
+        "inside": row[f"inside_{side}"],
+    }
+
+
+def _without_nan(plain: Any) -> Any:
+    if isinstance(plain, dict):
+        return {key: _without_nan(value) for key, value in plain.items()}
+    if isinstance(plain, list):
+        return [_without_nan(value) for value in plain]
+    return None if isinstance(plain, float) and np.isnan(plain) else plain

@@ -1,0 +1,262 @@
+"""The command `difficulty-model`: parse, call, print."""
+
+import json
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.table import Table
+
+from difficulty_model.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from difficulty_model.checking import Finding
+    from difficulty_model.fitting import Fit
+    from difficulty_model.prediction import Law, ObservedLine
+
+app = typer.Typer(
+    help="When classifiers lose accuracy on a new test set, why? Image difficulties and model skills from "
+    "per-image responses, and the line between accuracies that they predict.",
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+
+class Method(StrEnum):
+    """How to sample the posterior."""
+
+    NUTS = "nuts"
+    LAPLACE = "laplace"
+    MODE = "mode"
+    JOINT = "joint"
+
+
+class Release(StrEnum):
+    """Published predictions that can be fetched."""
+
+    IMAGENETV2 = "imagenetv2"
+    CIFAR = "cifar10.1"
+
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, whole or not at all.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+TestSets = Annotated[
+    list[str] | None, typer.Option("--test-set", help="Only this test set; the first is the reference. Repeatable.")
+]
+
+
+@app.command("import", epilog="Example: `difficulty-model import wide data/digits/responses.csv -o responses.nc`")
+def import_(
+    layout: Annotated[str, typer.Argument(help="imagenetv2, cifar10.1, long, wide, py-irt or accuracies.")],
+    paths: Annotated[list[Path], typer.Argument(help="Files, or the folder of a release.")],
+    output: Output,
+    test_set: TestSets = None,
+    top_k: Annotated[int, typer.Option(help="Right is: the right class is among the first k stored.")] = 1,
+) -> None:
+    """Read predictions in one of several layouts into a responses file."""
+    from difficulty_model.readers import LAYOUTS
+
+    if layout not in LAYOUTS:
+        raise unknown_name("layout", layout, LAYOUTS)
+    read = LAYOUTS[layout].read(paths, test_sets=test_set, top_k=top_k)
+    read.save(output)
+    for line in read.history:
+        err.print(line, style="dim", markup=False, highlight=False)
+    out.print(f"{output}: {len(read.models)} models, test sets {', '.join(read.test_sets)}", highlight=False)
+
+
+@app.command(epilog="Example: `difficulty-model check responses.nc --fix -o fixed.nc`")
+def check(
+    responses: Annotated[Path, typer.Argument(help="Responses file, as `import` writes it.")],
+    as_json: AsJson = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = False,
+    fix: Annotated[bool, typer.Option("--fix", help="Apply every remedy that needs no other data.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Where --fix writes to.")] = None,
+) -> None:
+    """Say what a careful colleague would notice in responses before fitting."""
+    from difficulty_model.checking import check_responses, fix_responses
+    from difficulty_model.responses import load_responses
+
+    if fix != (output is not None):
+        raise InputError("--fix and -o FILE go together: give both, or neither")
+    loaded = load_responses(responses)
+    findings = check_responses(loaded)
+    if as_json:
+        print(json.dumps({"findings": [finding.as_dict() for finding in findings]}, indent=2))
+    else:
+        _print_findings(findings)
+    if output is not None:
+        fixed = fix_responses(loaded, findings)
+        fixed.save(output)
+        for line in fixed.history[len(loaded.history) :]:
+            err.print(line, markup=False, highlight=False)
+        err.print(f"{output}: {len(fixed.history) - len(loaded.history)} remedies applied", highlight=False)
+    if strict and findings:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: `difficulty-model fit responses.nc -o fit.nc --seed 1`")
+def fit(
+    responses: Annotated[Path, typer.Argument(help="Responses file, as `import` writes it.")],
+    output: Output,
+    test_set: TestSets = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="Leave this model out. Repeatable.")] = None,
+    draws: Annotated[int, typer.Option(help="Draws per chain.")] = 250,
+    chains: Annotated[int, typer.Option(help="Chains.")] = 4,
+    seed: Annotated[int, typer.Option(help="Of all randomness: same seed and machine, same file.")] = 0,
+    method: Annotated[Method, typer.Option(help="nuts; laplace is faster and checks itself; mode is unchecked; "
+                                           "joint samples every image too, hundreds of times slower.")] = Method.NUTS,
+) -> None:
+    """Fit skills of models, difficulties of images and the populations of test sets."""
+    from difficulty_model.files import written_whole
+    from difficulty_model.fitting import fit as fit_responses
+    from difficulty_model.responses import load_responses
+
+    logger = logging.getLogger("difficulty_model")
+    logger.addHandler(RichHandler(console=err, show_time=False, show_level=False, show_path=False))
+    logger.setLevel(logging.INFO)
+    chosen = load_responses(responses).select(test_sets=test_set, exclude=exclude or ())
+    with written_whole(output) as temporary:  # around the work, so that a bad path is told before it
+        fitted = fit_responses(chosen, draws=draws, chains=chains, random_seed=seed, method=method.value)
+        fitted.save(temporary)
+    _print_fit(fitted)
+    out.print(f"{output} written. {fitted.verdict}", highlight=False)
+
+
+@app.command(epilog="Example: `difficulty-model law fit.nc --from original --to new-writers --plot law.png`")
+def law(
+    fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it; or accuracies, for the observed line alone.")],
+    from_: Annotated[str, typer.Option("--from", help="The original test set.")],
+    to: Annotated[str, typer.Option("--to", help="The new test set.")],
+    as_json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the line to this file (.png, .pdf, .svg).")] = None,
+    seed: Annotated[int, typer.Option(help="Of replicated test sets and of the bootstrap.")] = 0,
+) -> None:
+    """Print the line between accuracies on two test sets: predicted by the fit, and observed."""
+    from difficulty_model.fitting import load_fit
+    from difficulty_model.prediction import law_between
+
+    relation = law_between(load_fit(fit), from_, to, random_seed=seed)
+    if plot is not None:
+        _draw(relation, plot)
+    if as_json:
+        print(json.dumps(relation.as_dict(), indent=2))
+    else:
+        _print_law(relation)
+
+
+@app.command(epilog="Example: `difficulty-model fetch cifar10.1 -o cifar10.1`")
+def fetch(
+    release: Annotated[Release, typer.Argument(help="imagenetv2 (185 MB) or cifar10.1 (2 MB).")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to put it in.")],
+) -> None:
+    """Download published predictions from their publisher, checked against checksums."""
+    from difficulty_model.fetching import fetch as fetch_release
+
+    folder = fetch_release(release.value, output)
+    out.print(f"{folder}: complete. Next: difficulty-model import {release.value} {folder} -o responses.nc",
+              highlight=False)
+
+
+def _print_findings(findings: "list[Finding]") -> None:
+    if not findings:
+        out.print("Nothing to remark.")
+        return
+    for finding in findings:
+        where = " · ".join(filter(None, [finding.model, finding.test_set]))
+        style = {"fault": "bold red", "caution": "bold yellow", "note": "bold"}[finding.severity]
+        out.print(f"{finding.severity}: {finding.kind}", style=style, end="")
+        out.print(f" · {where}" if where else "", markup=False, highlight=False)
+        out.print(f"  {finding.message}\n  → {finding.remedy}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_fit(fitted: "Fit") -> None:
+    from difficulty_model.posterior import populations, skills
+
+    out.print(_table(populations(fitted), "Difficulty of the test sets (probit units)"))
+    out.print(_table(skills(fitted), "Skill of the models (probit units)"))
+
+
+def _print_law(relation: "Law") -> None:
+    named = relation.as_dict()
+    lines = Table("line", "u", "v", title=f"From {relation.original} to {relation.new}: "
+                                          "probit(new) = u · probit(original) + v")
+    for title, line in [
+        ("predicted by the fit", named["predicted"]),
+        ("least squares, expected of such test sets", named["replicated"]),
+    ]:
+        lines.add_row(title, *(
+            f"{line[q]['mean']:.3f} ± {line[q]['sd']:.3f}  [{line[q]['interval'][0]:.3f}, "
+            f"{line[q]['interval'][1]:.3f}]" for q in "uv"
+        ))
+    observed = named["observed"]
+    lines.add_row(f"observed, least squares (R² {observed['r2']:.4f})",
+                  *(f"{observed[q]:.3f} ± {observed[f'{q}_sd']:.3f}" for q in "uv"))
+    both = observed["errors_in_both"]
+    lines.add_row("observed, errors in both", *(f"{both[q]:.3f} ± {both[f'{q}_sd']:.3f}" for q in "uv"))
+    out.print(lines)
+    table = Table("model", *(f"{what} {name}" for name in (relation.original, relation.new)
+                             for what in ("observed", "predicted")), title="Accuracy, %, with "
+                  f"{relation.level:.0%} intervals; * outside the interval predicted for a test set of this size")
+    for model in named["models"]:
+        cells = []
+        for side in ("from", "to"):
+            observed, predicted = model[side]["observed"], model[side]["predicted"]
+            cells.append(_percent(observed["accuracy"], observed["interval"]))
+            cells.append(_percent(predicted["mean"], predicted["interval"]) + ("" if model[side]["inside"] else " *"))
+        table.add_row(model["model"], *cells)
+    out.print(table)
+    inside, scatter = named["inside"], named["scatter"]
+    out.print(
+        f"Inside their predicted intervals: {inside['from']} of {inside['models']} models on {relation.original}, "
+        f"{inside['to']} on {relation.new}. Scatter around the line: {scatter['observed']:.4f} probit units, "
+        f"predicted {scatter['replicated']['mean']:.4f} (p = {scatter['p_value']:.3f}).", highlight=False,
+    )
+    if named["observed"]["left_out"]:
+        out.print(f"Left out of the observed line (never right, never wrong, or not run on both): "
+                  f"{', '.join(named['observed']['left_out'])}.", markup=False)
+
+
+def _percent(value: float, interval: list[float]) -> str:
+    return f"{100 * value:.1f} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def _table(frame: "pd.DataFrame", title: str) -> Table:
+    table = Table(*frame.columns, title=title)
+    for row in frame.itertuples(index=False):
+        table.add_row(*(cell if isinstance(cell, str) else f"{cell:.3f}" for cell in row))
+    return table
+
+
+def _draw(relation: "Law", path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    from difficulty_model.files import written_whole
+    from difficulty_model.plots import plot_law
+
+    figure = Figure(figsize=(6.5, 6.5), layout="constrained")
+    if path.suffix.lstrip(".").lower() not in figure.canvas.get_supported_filetypes():
+        raise InputError(f"cannot draw to {path}: no picture format {path.suffix!r}; use .png, .pdf or .svg")
+    plot_law(relation, figure.subplots())
+    with written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+
+
+def main() -> None:
+    """Run the command; a mistake of the user is one sentence and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)
