@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from difficulty_model.examples import load_example
     from difficulty_model.fitting import Fit, fit, load_fit
     from difficulty_model.plots import plot_law
-    from difficulty_model.posterior import accuracies, draw_difficulties, populations, skills
+    from difficulty_model.posterior import (
+        draw_difficulties,
+        population_accuracies,
+        population_table,
+        skill_table,
+    )
     from difficulty_model.prediction import Law, law_between, observed_line, replicated_accuracies
     from difficulty_model.responses import Responses, combine, load_responses
     from difficulty_model.specification import Prior, Specification, recht_et_al
@@ -35,10 +40,10 @@ _HOME = {
     "Fit": "fitting",
     "fit": "fitting",
     "load_fit": "fitting",
-    "accuracies": "posterior",
     "draw_difficulties": "posterior",
-    "populations": "posterior",
-    "skills": "posterior",
+    "population_accuracies": "posterior",
+    "population_table": "posterior",
+    "skill_table": "posterior",
     "Law": "prediction",
     "law_between": "prediction",
     "observed_line": "prediction",
@@ -53,7 +58,6 @@ __all__ = [
     "Prior",
     "Responses",
     "Specification",
-    "accuracies",
     "check_responses",
     "combine",
     "draw_difficulties",
@@ -65,10 +69,11 @@ __all__ = [
     "load_responses",
     "observed_line",
     "plot_law",
-    "populations",
+    "population_accuracies",
+    "population_table",
     "recht_et_al",
     "replicated_accuracies",
-    "skills",
+    "skill_table",
 ]
 
 

@@ -5,7 +5,7 @@ import logging
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -144,9 +144,19 @@ def law(
     seed: Annotated[int, typer.Option(help="Of replicated test sets and of the bootstrap.")] = 0,
 ) -> None:
     """Print the line between accuracies on two test sets: predicted by the fit, and observed."""
+    from difficulty_model.accuracies import holds_accuracies, load_accuracies
     from difficulty_model.fitting import load_fit
-    from difficulty_model.prediction import law_between
+    from difficulty_model.prediction import law_between, observed_line_of_accuracies
 
+    if holds_accuracies(fit):
+        if plot is not None:
+            raise InputError(f"{fit} holds accuracies alone, without intervals to draw; --plot needs a fit")
+        line = observed_line_of_accuracies(load_accuracies(fit), from_, to)
+        if as_json:
+            print(json.dumps({"from": from_, "to": to, "observed": line.as_dict()}, indent=2))
+        else:
+            _print_lines(from_, to, _observed_rows(line))
+        return
     relation = law_between(load_fit(fit), from_, to, random_seed=seed)
     if plot is not None:
         _draw(relation, plot)
@@ -182,33 +192,26 @@ def _print_findings(findings: "list[Finding]") -> None:
 
 
 def _print_fit(fitted: "Fit") -> None:
-    from difficulty_model.posterior import populations, skills
+    from difficulty_model.posterior import population_table, skill_table
 
-    out.print(_table(populations(fitted), "Difficulty of the test sets (probit units)"))
-    out.print(_table(skills(fitted), "Skill of the models (probit units)"))
+    out.print(_table(population_table(fitted), "Difficulty of the test sets (probit units)"))
+    out.print(_table(skill_table(fitted), "Skill of the models (probit units)"))
 
 
 def _print_law(relation: "Law") -> None:
     named = relation.as_dict()
-    lines = Table("line", "u", "v", title=f"From {relation.original} to {relation.new}: "
-                                          "probit(new) = u · probit(original) + v")
-    for title, line in [
-        ("predicted by the fit", named["predicted"]),
-        ("least squares, expected of such test sets", named["replicated"]),
-    ]:
-        lines.add_row(title, *(
-            f"{line[q]['mean']:.3f} ± {line[q]['sd']:.3f}  [{line[q]['interval'][0]:.3f}, "
-            f"{line[q]['interval'][1]:.3f}]" for q in "uv"
-        ))
-    observed = named["observed"]
-    lines.add_row(f"observed, least squares (R² {observed['r2']:.4f})",
-                  *(f"{observed[q]:.3f} ± {observed[f'{q}_sd']:.3f}" for q in "uv"))
-    both = observed["errors_in_both"]
-    lines.add_row("observed, errors in both", *(f"{both[q]:.3f} ± {both[f'{q}_sd']:.3f}" for q in "uv"))
-    out.print(lines)
-    table = Table("model", *(f"{what} {name}" for name in (relation.original, relation.new)
-                             for what in ("observed", "predicted")), title="Accuracy, %, with "
-                  f"{relation.level:.0%} intervals; * outside the interval predicted for a test set of this size")
+    _print_lines(relation.original, relation.new, [
+        ("predicted by the fit", _spread(named["predicted"]["u"]), _spread(named["predicted"]["v"])),
+        ("least squares, expected of such test sets", _spread(named["replicated"]["u"]),
+         _spread(named["replicated"]["v"])),
+        *_observed_rows(relation.observed),
+    ])
+    table = Table(
+        "model", "observed", "predicted", "observed", "predicted",
+        title=f"Accuracy in % on {relation.original} (left) and {relation.new} (right)",
+        caption=f"± half of the {relation.level:.0%} interval: Clopper–Pearson of the observed accuracy; of the "
+                "predicted one, for another test set of this size. * observed outside that interval",
+    )
     for model in named["models"]:
         cells = []
         for side in ("from", "to"):
@@ -221,15 +224,46 @@ def _print_law(relation: "Law") -> None:
     out.print(
         f"Inside their predicted intervals: {inside['from']} of {inside['models']} models on {relation.original}, "
         f"{inside['to']} on {relation.new}. Scatter around the line: {scatter['observed']:.4f} probit units, "
-        f"predicted {scatter['replicated']['mean']:.4f} (p = {scatter['p_value']:.3f}).", highlight=False,
+        f"predicted {scatter['replicated']['mean']:.4f} ± {scatter['replicated']['sd']:.4f} "
+        f"(p = {scatter['p_value']:.3f}).", highlight=False,
     )
     if named["observed"]["left_out"]:
         out.print(f"Left out of the observed line (never right, never wrong, or not run on both): "
                   f"{', '.join(named['observed']['left_out'])}.", markup=False)
 
 
-def _percent(value: float, interval: list[float]) -> str:
-    return f"{100 * value:.1f} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+def _print_lines(original: str, new: str, rows: list[tuple[str, str, str]]) -> None:
+    table = Table(
+        "line", "u", "v", title=f"From {original} to {new}",
+        caption="probit accuracies: new = u · original + v; ± posterior sd or standard error",
+    )
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def _observed_rows(line: "ObservedLine") -> list[tuple[str, str, str]]:
+    plain = line.as_dict()
+
+    def row(title: str, of: dict[str, float | None]) -> tuple[str, str, str]:
+        u, v = (f"{of[q]:.3f}" + ("" if of[f"{q}_sd"] is None else f" ± {of[f'{q}_sd']:.3f}") for q in "uv")
+        return title, u, v
+
+    rows = [row(f"observed, least squares (R² {line.r2:.4f})", plain)]
+    if line.errors_in_both is not None:
+        rows.append(row("observed, errors in both", plain["errors_in_both"]))
+    return rows
+
+
+def _spread(of: dict[str, Any]) -> str:
+    return f"{of['mean']:.3f} ± {of['sd']:.3f}"
+
+
+def _percent(value: float | None, interval: list[float | None]) -> str:
+    low, high = interval
+    if value is None or low is None or high is None:
+        return "not run"
+    return f"{100 * value:.1f} ± {50 * (high - low):.1f}"
 
 
 def _table(frame: "pd.DataFrame", title: str) -> Table:
@@ -260,3 +294,7 @@ def main() -> None:
     except InputError as error:
         err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

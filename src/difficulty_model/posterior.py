@@ -8,11 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from difficulty_model.errors import unknown_name
 from difficulty_model.fitting import Fit, difficulties
-from difficulty_model.likelihood import collapse, grid_for
+from difficulty_model.likelihood import Grid, collapse, grid_for
+from difficulty_model.specification import Specification
 from difficulty_model.types import IMAGE, MODEL, TEST_SET
 
 LEVEL = 0.95
@@ -37,41 +38,48 @@ class OnGrid:
     right: Float[np.ndarray, "draw model node"]
     share: Float[np.ndarray, "draw stratum node"]
 
+    def accuracies(self, weights: Float[np.ndarray, "test_set stratum"]) -> Float[np.ndarray, "draw test_set model"]:
+        """Return every model's accuracy in the mixture of strata that each test set was drawn from."""
+        return (weights @ self.share) @ self.right.swapaxes(1, 2)
 
-def on_grid(fit: Fit, *, at_most: int | None = None) -> OnGrid:
-    """Return posterior draws, all or at most so many, on a grid of difficulties."""
+
+def on_grid(fit: Fit) -> OnGrid:
+    """Return all posterior draws, laid out on a grid of difficulties."""
     with jax.enable_x64(True):
-        numbers = fit.numbers(at_most=at_most)
+        numbers = fit.numbers()
         grid = grid_for(numbers.skill, numbers.curve, numbers.population)
-        right = jax.vmap(jax.vmap(lambda s, c: jnp.exp(c.log_probabilities(s, grid.nodes)[0])))(
-            numbers.skill, numbers.curve
-        )
-        log_density = jax.vmap(jax.vmap(lambda p: p.log_density(grid.nodes)))(numbers.population)
-        share = jax.nn.softmax(log_density + grid.log_weights, axis=-1)
+        right, share = _laid_out(numbers, grid)
     return OnGrid(np.asarray(grid.nodes), np.asarray(right), np.asarray(share))
 
 
-def accuracies(fit: Fit) -> xr.DataArray:
+@jax.jit
+def _laid_out(numbers: Specification, grid: Grid) -> tuple[Array, Array]:
+    right = jax.vmap(jax.vmap(lambda s, c: jnp.exp(c.log_probabilities(s, grid.nodes)[0])))(
+        numbers.skill, numbers.curve
+    )
+    log_density = jax.vmap(jax.vmap(lambda p: p.log_density(grid.nodes)))(numbers.population)
+    return right, jax.nn.softmax(log_density + grid.log_weights, axis=-1)
+
+
+def population_accuracies(fit: Fit) -> xr.DataArray:
     """Return posterior draws of every model's accuracy in the population that a test set was drawn from.
 
     Returns
     -------
     xarray.DataArray
-        Shares, (chain, draw, model, test_set).
+        Shares, (chain, draw, test_set, model).
     """
-    drawn = on_grid(fit)
-    shares = np.einsum("ks,dsq->dkq", fit.weights.values, drawn.share)
-    values = np.einsum("djq,dkq->djk", drawn.right, shares)
+    values = on_grid(fit).accuracies(fit.weights.values)
     chains, draws = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
     return xr.DataArray(
         values.reshape(chains, draws, *values.shape[1:]),
-        dims=("chain", "draw", MODEL, TEST_SET),
+        dims=("chain", "draw", TEST_SET, MODEL),
         coords={MODEL: fit.responses.models, TEST_SET: fit.responses.test_sets},
         name="accuracy",
     )
 
 
-def skills(fit: Fit, *, level: float = LEVEL) -> pd.DataFrame:
+def skill_table(fit: Fit, *, level: float = LEVEL) -> pd.DataFrame:
     """Return posterior mean, sd and interval of every model's skill, in probit units, best first.
 
     A model of skill 0 gets half of the images right whose difficulty is 0, the location of the reference.
@@ -81,7 +89,7 @@ def skills(fit: Fit, *, level: float = LEVEL) -> pd.DataFrame:
     return table.sort_values("mean", ascending=False, ignore_index=True)
 
 
-def populations(fit: Fit, *, level: float = LEVEL) -> pd.DataFrame:
+def population_table(fit: Fit, *, level: float = LEVEL) -> pd.DataFrame:
     """Return what is known of every test set's mean and sd of difficulty, in probit units.
 
     Of a test set that shares images with others, they are those of the mixture of its strata.
@@ -92,7 +100,7 @@ def populations(fit: Fit, *, level: float = LEVEL) -> pd.DataFrame:
         Columns `test_set`, `quantity` ("mean" or "sd"), and the posterior `mean`, `sd`, `low`, `high`.
     """
     drawn = on_grid(fit)
-    share = np.einsum("ks,dsq->dkq", fit.weights.values, drawn.share)
+    share = fit.weights.values @ drawn.share
     mean = share @ drawn.nodes
     sd = np.sqrt(np.maximum(share @ drawn.nodes**2 - mean**2, 0))
     return pd.concat(

@@ -1,6 +1,6 @@
 """The law between two test sets: the line that a fit predicts, and how it compares with the line observed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,10 +8,11 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
+from difficulty_model.accuracies import Accuracies
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.fitting import Fit
 from difficulty_model.law import Line, errors_in_both, least_squares, probit, probit_variance, r_squared
-from difficulty_model.posterior import LEVEL, accuracies, on_grid, summary
+from difficulty_model.posterior import LEVEL, OnGrid, on_grid, summary
 from difficulty_model.responses import Responses
 from difficulty_model.types import MODEL, TEST_SET
 
@@ -173,8 +174,10 @@ def law_between(
         raise InputError(f"a line needs two different test sets; got {original!r} twice. This fit has "
                          f"{', '.join(map(repr, fit.responses.test_sets))}")
     observed = observed_line(fit.responses, original, new, random_seed=random_seed)
-    population = _stacked(accuracies(fit), original, new)
-    replicates = replicated_accuracies(fit, random_seed=random_seed).sel({TEST_SET: [original, new]}).values
+    drawn = on_grid(fit)
+    pair = [fit.responses.test_sets.index(name) for name in (original, new)]
+    population = drawn.accuracies(fit.weights.values)[:, pair]
+    replicates = _replicated(fit, drawn, random_seed=random_seed)[:, pair]
     table = _model_table(fit, original, new, population, replicates, level=level)
     measured = table[["observed_original", "observed_new"]].to_numpy().T[None]
     with np.errstate(divide="ignore"):
@@ -197,30 +200,72 @@ def law_between(
 def observed_line(responses: Responses, original: str, new: str, *, random_seed: int = 0) -> ObservedLine:
     """Return the line through the observed probit accuracies on two test sets.
 
+    Parameters
+    ----------
+    responses
+        Of at least three models to both test sets.
+    original, new
+        Names of the test sets.
+    random_seed
+        Of the bootstrap.
+
     Raises
     ------
     InputError
-        If a test set does not exist or fewer than three models have finite probit accuracies on both.
+        If a test set does not exist, or fewer than three models have finite probit accuracies on both.
     """
     pair = responses.select(test_sets=[original, new])
     right, shown = _counts(pair, np.ones((1, len(pair.images))))
-    kept = ((right > 0) & (right < shown)).all((0, 1))
-    if kept.sum() < 3:
-        raise InputError(f"only {kept.sum()} models are sometimes right and sometimes wrong on both {original!r} "
-                         f"and {new!r}; a line needs at least 3")
+    line = _line_through(right[0] / np.maximum(shown[0], 1), shown[0], pair.models)
+    kept = ~np.isin(pair.models, line.left_out)
     rng = np.random.default_rng(random_seed)
     # A resample gives every image a number of copies, the same for all models and for both test sets.
     copies = rng.poisson(1.0, (BOOTSTRAPS, len(pair.images)))
-    resampled = _both_lines(*_counts(pair, copies), kept)
-    both = _both_lines(right, shown, kept)
-    x, y = _probit_pairs((right / shown)[..., kept])
+    right, shown = (counts[..., kept] for counts in _counts(pair, copies))
+    # Half a response keeps resampled accuracies off 0 and 1, where probits are infinite.
+    edge = 0.5 / shown
+    accuracy = np.clip(right / shown, edge, 1 - edge)
+    lines = [_both_lines(a, n) for a, n in zip(accuracy, shown, strict=True)]
+    by_squares, by_errors = (
+        Line(np.std([line.u for line in of_kind], ddof=1), np.std([line.v for line in of_kind], ddof=1))
+        for of_kind in zip(*lines, strict=True)
+    )
+    return replace(line, least_squares_sd=by_squares, errors_in_both_sd=by_errors)
+
+
+def observed_line_of_accuracies(accuracies: Accuracies, original: str, new: str) -> ObservedLine:
+    """Return the line through probit accuracies of which nothing is known image by image.
+
+    It has no standard errors, which need the images that models share; and no errors in both coordinates where
+    the numbers of images are not known.
+
+    Raises
+    ------
+    InputError
+        If a test set does not exist, or fewer than three models have finite probit accuracies on both.
+    """
+    for name in (original, new):
+        if name not in accuracies.test_sets:
+            raise unknown_name("test set", name, accuracies.test_sets)
+    columns = [accuracies.test_sets.index(name) for name in (original, new)]
+    images = np.broadcast_to(accuracies.images[columns, None], (2, len(accuracies.models)))
+    return _line_through(accuracies.accuracy[:, columns].T, images if images.all() else None, accuracies.models)
+
+
+def _line_through(
+    accuracy: Float[np.ndarray, "2 model"], images: Float[np.ndarray, "2 model"] | None, models: list[str]
+) -> ObservedLine:
+    kept = ((accuracy > 0) & (accuracy < 1)).all(0)
+    if kept.sum() < 3:
+        raise InputError(f"only {kept.sum()} of {len(models)} models are sometimes right and sometimes wrong on both "
+                         "test sets; a line needs at least 3")
+    x, y = probit(accuracy[:, kept])
+    line, both = (
+        (least_squares(x, y), None) if images is None else _both_lines(accuracy[:, kept], images[:, kept])
+    )
     return ObservedLine(
-        least_squares=_first(both[0]),
-        errors_in_both=_first(both[1]),
-        least_squares_sd=_spread(resampled[0]),
-        errors_in_both_sd=_spread(resampled[1]),
-        r2=r_squared(_first(both[0]), x[0], y[0]),
-        left_out=[m for m, k in zip(pair.models, kept, strict=True) if not k],
+        least_squares=line, errors_in_both=both, least_squares_sd=None, errors_in_both_sd=None,
+        r2=r_squared(line, x, y), left_out=[m for m, k in zip(models, kept, strict=True) if not k],
     )
 
 
@@ -235,8 +280,15 @@ def replicated_accuracies(fit: Fit, *, random_seed: int) -> xr.DataArray:
     xarray.DataArray
         Shares, (draw, test_set, model); not a number where a model was never shown an image of the set.
     """
+    return xr.DataArray(
+        _replicated(fit, on_grid(fit), random_seed=random_seed),
+        dims=("draw", TEST_SET, MODEL),
+        coords={TEST_SET: fit.responses.test_sets, MODEL: fit.responses.models},
+    )
+
+
+def _replicated(fit: Fit, drawn: OnGrid, *, random_seed: int) -> Float[np.ndarray, "draw test_set model"]:
     rng = np.random.default_rng(random_seed)
-    drawn = on_grid(fit)
     responses = fit.responses
     stratum = fit.tree["constant_data"].to_dataset()["stratum_of_image"].values
     in_set = fit.weights.values > 0
@@ -250,10 +302,7 @@ def replicated_accuracies(fit: Fit, *, random_seed: int) -> xr.DataArray:
             right[d, in_set[:, s]] += rng.binomial(_seen(rng, of_node, times), curve).sum(1)
         shown[in_set[:, s]] += times
     with np.errstate(invalid="ignore"):
-        values = right / shown
-    return xr.DataArray(
-        values, dims=("draw", TEST_SET, MODEL), coords={TEST_SET: responses.test_sets, MODEL: responses.models}
-    )
+        return right / shown
 
 
 def _seen(rng: np.random.Generator, of_node: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -305,34 +354,15 @@ def _counts(pair: Responses, copies: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return right.reshape(sizes).astype(float), shown.reshape(sizes).astype(float)
 
 
-def _both_lines(right: np.ndarray, shown: np.ndarray, kept: np.ndarray) -> tuple[Line, Line]:
-    """Return least-squares lines and lines with errors in both, one per resample."""
-    # Half a response keeps resampled accuracies off 0 and 1; observed ones there are left out already.
-    edge = 0.5 / shown[..., kept]
-    accuracy = np.clip(right[..., kept] / shown[..., kept], edge, 1 - edge)
-    variance = probit_variance(accuracy, shown[..., kept])
-    x, y = _probit_pairs(accuracy)
-    lines = [errors_in_both(*row) for row in zip(x, y, variance[:, 0], variance[:, 1], strict=True)]
-    return least_squares(x, y), Line(np.array([line.u for line in lines]), np.array([line.v for line in lines]))
+def _both_lines(accuracy: Float[np.ndarray, "2 model"], images: Float[np.ndarray, "2 model"]) -> tuple[Line, Line]:
+    """Return the least-squares line and the one with errors in both."""
+    (x, y), (x_variance, y_variance) = probit(accuracy), probit_variance(accuracy, images)
+    return least_squares(x, y), errors_in_both(x, y, x_variance, y_variance)
 
 
 def _probit_pairs(accuracy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return probit accuracies on the original and the new test set, (draw, model) each."""
     return probit(accuracy[:, 0]), probit(accuracy[:, 1])
-
-
-def _stacked(values: xr.DataArray, original: str, new: str) -> np.ndarray:
-    """Return draws of accuracies on two test sets, (draw, test_set, model)."""
-    pair = values.sel({TEST_SET: [original, new]}).stack(sample=("chain", "draw"))
-    return pair.transpose("sample", TEST_SET, MODEL).values
-
-
-def _first(lines: Line) -> Line:
-    return Line(lines.u[0], lines.v[0])
-
-
-def _spread(lines: Line) -> Line:
-    return Line(lines.u.std(ddof=1), lines.v.std(ddof=1))
 
 
 def _plain_observed(line: Line | None, sd: Line | None) -> dict[str, float | None]:

@@ -5,7 +5,6 @@ right and of shown are kept. An import of top-k predictions also keeps the `posi
 the k stored, from which top-1, top-k and another column order all derive.
 """
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +12,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from difficulty_model.errors import InputError, unknown_name
-from difficulty_model.files import existing, written_whole
+from difficulty_model.files import written_whole
+from difficulty_model.records import (
+    as_history,
+    history_of,
+    load_dataset,
+    require_provenance,
+    require_variables,
+)
 from difficulty_model.types import IMAGE, MODEL, STRATUM, TEST_SET, BoolArray, FloatArray, IntArray
 
 NOT_STORED = -1
 """Value of `position` where the right class is not among those stored, or the image was not shown."""
+
+_LAST_POSITION = int(np.iinfo(np.int8).max)
 
 
 @dataclass(frozen=True)
@@ -49,10 +57,10 @@ class Responses:
     Attributes
     ----------
     dataset : xarray.Dataset
-        `right` and `shown` (model, image): counts; `member` (test_set, image): which images make up which test
-        set; optionally `position` (model, image): rank from 0 of the right class among the classes stored, or
-        -1; optionally the coordinate `label` (image). Attributes: `top_k`, the number of leading positions
-        that count as right, and `history`, one line for everything that was done to the responses.
+        `right` and `shown` (model, image): counts; `member` (test_set, image): which images make up which
+        test set; optionally `position` (model, image): rank from 0 of the right class among the classes
+        stored, or -1; optionally the coordinate `label` (image). Attributes: `top_k`, the number of leading
+        positions that count as right, and `history`, one line for everything that was done to the responses.
 
     Raises
     ------
@@ -107,24 +115,19 @@ class Responses:
         variables = {
             "right": ((MODEL, IMAGE), _as_counts(answers, "right")),
             "shown": ((MODEL, IMAGE), _as_counts(counts, "shown")),
-            "member": ((TEST_SET, IMAGE), np.array([member[name] for name in member], bool)),
+            "member": ((TEST_SET, IMAGE), _as_masks(member)),
         }
         if position is not None:
             position = np.asarray(position)
-            largest = np.iinfo(np.int8).max
-            if position.size and not NOT_STORED <= position.min() <= position.max() <= largest:
-                raise InputError(f"`position` must be ranks from 0 to {largest}, or {NOT_STORED}; "
-                                 f"got {position.min()} to {position.max()}")
-            variables["position"] = ((MODEL, IMAGE), np.asarray(position, np.int8))
+            _validate_ranks(position)
+            variables["position"] = ((MODEL, IMAGE), position.astype(np.int8))
         coordinates = {
             MODEL: np.asarray(models, np.str_),
             IMAGE: np.asarray(images, np.str_),
             TEST_SET: np.asarray(list(member), np.str_),
         }
         try:
-            dataset = xr.Dataset(
-                variables, coordinates, {"top_k": top_k, "history": json.dumps(list(history))}
-            )
+            dataset = xr.Dataset(variables, coordinates, {"top_k": top_k, "history": as_history(history)})
             if labels is not None:
                 dataset = dataset.assign_coords(label=(IMAGE, np.asarray(labels)))
         except ValueError as error:
@@ -164,11 +167,11 @@ class Responses:
     @property
     def history(self) -> list[str]:
         """What was done to these responses since they were read, one line each."""
-        return json.loads(self.dataset.attrs["history"])
+        return history_of(self.dataset)
 
     def noting(self, *lines: str) -> "Responses":
         """Return the same responses with lines added to their history."""
-        return Responses(self.dataset.assign_attrs(history=json.dumps([*self.history, *lines])))
+        return Responses(self.dataset.assign_attrs(history=as_history([*self.history, *lines])))
 
     def select(
         self,
@@ -234,11 +237,24 @@ class Responses:
             On which images.
         order
             The stored columns from best to worst: ``order[0]`` is the column that holds the top prediction.
+
+        Raises
+        ------
+        InputError
+            If the responses keep no positions, there is no such model, or `order` does not name every stored
+            column once.
         """
         if "position" not in self.dataset:
-            raise InputError("these responses keep no positions of the right class; columns cannot be reordered")
+            raise InputError("these responses keep no positions of the right class, so columns cannot be "
+                             "reordered")
+        if model not in self.models:
+            raise unknown_name("model", model, self.models)
         position = self.dataset["position"].values.copy()
         row = self.models.index(model)
+        stored = max(len(order), int(position[row].max()) + 1)
+        if sorted(order) != list(range(stored)):
+            raise InputError(f"order {list(order)} does not name each of the columns 0 to {stored - 1} of "
+                             f"model {model!r} once")
         rank_of_column = np.append(np.argsort(order), NOT_STORED)  # position -1 picks the appended -1
         position[row, images] = rank_of_column[position[row, images]]
         return self._with_position(position, int(self.dataset.attrs["top_k"]))
@@ -294,7 +310,8 @@ class Responses:
     def save(self, path: Path | str) -> None:
         """Write the responses to a netCDF4 file, whole or not at all."""
         with written_whole(path) as temporary:
-            encoding = {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in self.dataset.data_vars}
+            packed = {"zlib": True, "complevel": 4, "shuffle": True}
+            encoding = dict.fromkeys(self.dataset.data_vars, packed)
             self.dataset.to_netcdf(temporary, engine="h5netcdf", encoding=encoding)
 
 
@@ -306,16 +323,7 @@ def load_responses(path: Path | str) -> Responses:
     InputError
         If the file does not exist, is not netCDF4, or does not hold valid responses.
     """
-    path = existing(path, "a responses file, as `difficulty-model import` writes it")
-    try:
-        dataset = xr.load_dataset(path, engine="h5netcdf")
-    except Exception as error:  # h5py raises whatever a broken file leads it to
-        raise InputError(f"{path} is not a readable netCDF4 file: {error}; make responses files with "
-                         "`difficulty-model import`") from error
-    if "posterior" in dataset or "right" not in dataset:
-        raise InputError(f"{path} holds no responses (no variable `right`; it has "
-                         f"{sorted(map(str, dataset.variables))[:8]}); make responses files with "
-                         "`difficulty-model import`")
+    dataset = load_dataset(path, "right", "responses, as `difficulty-model import` writes them")
     try:
         return Responses(dataset)
     except InputError as error:
@@ -325,8 +333,10 @@ def load_responses(path: Path | str) -> Responses:
 def combine(*collections: Responses) -> Responses:
     """Join collections: the union of models, images and test sets.
 
-    Images with the same id are one image. Where two collections answer differently for the same model and image,
-    the response counts as not observed, and the history says how many did.
+    Images with the same id are one image. Where two collections answer differently for the same model and
+    image, the response counts as not observed, and the history says how many did. With positions of the right
+    class kept, another position is another answer, even if both or neither are among the first `top_k`: the
+    predictions differ, and by another k the response would be right in one collection and wrong in the other.
 
     Raises
     ------
@@ -337,55 +347,72 @@ def combine(*collections: Responses) -> Responses:
         raise InputError("nothing to combine; give at least one collection of responses")
     scores = {int(c.dataset.attrs["top_k"]) for c in collections}
     if len(scores) > 1:
-        raise InputError(f"collections are scored by different top_k {sorted(scores)}; score them alike first")
+        raise InputError(f"collections are scored by different top_k {sorted(scores)}; score them alike "
+                         "first")
     models = list(dict.fromkeys(m for c in collections for m in c.models))
     images = list(dict.fromkeys(i for c in collections for i in c.images))
     test_sets = list(dict.fromkeys(t for c in collections for t in c.test_sets))
     row_of = {m: r for r, m in enumerate(models)}
     column_of = {i: r for r, i in enumerate(images)}
-    dtype = np.result_type(*(c.shown.dtype for c in collections))
-    right = np.zeros((len(models), len(images)), dtype)
-    shown = np.zeros((len(models), len(images)), dtype)
-    keeps_position = all("position" in c.dataset for c in collections)
-    position = np.full((len(models), len(images)), NOT_STORED, np.int8)
-    member = np.zeros((len(test_sets), len(images)), bool)
-    labels = np.full(len(images), "", object)
-    conflict = np.zeros((len(models), len(images)), bool)
-    for c in collections:
-        columns = [column_of[i] for i in c.images]
-        cell = np.ix_([row_of[m] for m in c.models], columns)
-        member[np.ix_([test_sets.index(t) for t in c.test_sets], columns)] |= c.member
-        if "label" in c.dataset.coords:
-            ours, theirs = labels[columns], c.dataset["label"].values.astype(str)
-            differ = (ours != "") & (ours != theirs)
-            if differ.any():
-                i = int(np.flatnonzero(differ)[0])
-                raise InputError(f"image {c.images[i]!r} has label {ours[i]!r} in one collection and "
-                                 f"{str(theirs[i])!r} in another; image ids must be unique by content")
-            labels[columns] = theirs
-        before, now = shown[cell] > 0, c.shown > 0
-        differ = (right[cell] != c.right) | (shown[cell] != c.shown)
-        if keeps_position:
-            differ |= position[cell] != c.dataset["position"].values
-            position[cell] = np.where(now, c.dataset["position"].values, position[cell])
-        conflict[cell] |= before & now & differ
-        right[cell] = np.where(now, c.right, right[cell])
-        shown[cell] = np.where(now, c.shown, shown[cell])
-    right[conflict], shown[conflict], position[conflict] = 0, 0, NOT_STORED
+    columns_of = [np.array([column_of[i] for i in c.images]) for c in collections]
+    member = {t: np.zeros(len(images), bool) for t in test_sets}
+    shape = len(models), len(images)
+    answers = {
+        "right": np.zeros(shape, np.result_type(*(c.right.dtype for c in collections))),
+        "shown": np.zeros(shape, np.result_type(*(c.shown.dtype for c in collections))),
+    }
+    if all("position" in c.dataset for c in collections):
+        answers["position"] = np.full(shape, NOT_STORED, np.int8)
+    conflict = np.zeros(shape, bool)
+    for c, columns in zip(collections, columns_of, strict=True):
+        for test_set, mask in zip(c.test_sets, c.member, strict=True):
+            member[test_set][columns[mask]] = True
+        theirs = {name: c.dataset[name].values for name in answers}
+        # Row by row: temporaries of whole tables would need several times the memory.
+        for j, row in enumerate(row_of[m] for m in c.models):
+            now = theirs["shown"][j] > 0
+            both = now & (answers["shown"][row][columns] > 0)
+            for name, values in answers.items():
+                ours, answer = values[row], theirs[name][j]
+                if both.any():
+                    conflict[row][columns[both & (ours[columns] != answer)]] = True
+                ours[columns] = np.where(now, answer, ours[columns])
+    for name, values in answers.items():
+        values[conflict] = NOT_STORED if name == "position" else 0
     lines = list(dict.fromkeys(line for c in collections for line in c.history))
     lines += [
-        f"{int(row.sum())} responses of model {m!r} to images that several collections share differ between them;"
-        " they count as not observed"
+        f"{int(row.sum())} responses of model {m!r} to images that several collections share differ between "
+        "them; they count as not observed"
         for m, row in zip(models, conflict, strict=True) if row.any()
     ]
     return Responses.from_arrays(
-        right, models=models, images=images, member=dict(zip(test_sets, member, strict=True)), shown=shown,
-        position=position if keeps_position else None, top_k=scores.pop(),
-        labels=labels.astype(str) if (labels != "").all() else None, history=lines,
+        answers["right"], models=models, images=images, member=member, shown=answers["shown"],
+        position=answers.get("position"), top_k=scores.pop(),
+        labels=_joined_labels(collections, columns_of, images), history=lines,
     )
 
 
-def clopper_pearson(right: IntArray, shown: IntArray, *, level: float = 0.95) -> tuple[FloatArray, FloatArray]:
+def _joined_labels(
+    collections: Sequence[Responses], columns_of: Sequence[IntArray], images: Sequence[str]
+) -> list[str] | None:
+    """Return the label of every image, or nothing where one has none."""
+    labels = np.full(len(images), "", object)
+    for c, columns in zip(collections, columns_of, strict=True):
+        if "label" not in c.dataset.coords:
+            continue
+        ours, theirs = labels[columns], c.dataset["label"].values.astype(np.str_).astype(object)
+        differ = (ours != "") & (ours != theirs)
+        if differ.any():
+            i = int(np.argmax(differ))
+            raise InputError(f"image {c.images[i]!r} has label {ours[i]!r} in one collection and "
+                             f"{theirs[i]!r} in another; image ids must be unique by content")
+        labels[columns] = theirs
+    return labels.tolist() if (labels != "").all() else None
+
+
+def clopper_pearson(
+    right: IntArray, shown: IntArray, *, level: float = 0.95
+) -> tuple[FloatArray, FloatArray]:
     """Return the exact binomial confidence interval of a share (Clopper and Pearson, 1934).
 
     Parameters
@@ -403,8 +430,8 @@ def clopper_pearson(right: IntArray, shown: IntArray, *, level: float = 0.95) ->
     tail = (1 - level) / 2
     right, wrong = np.asarray(right), np.asarray(shown) - np.asarray(right)
     # The beta quantiles are undefined where a count is 0; there the bound is that of the unit interval.
-    low = np.where(right > 0, beta.ppf(tail, np.maximum(right, 1), wrong + 1), 0.0)
-    high = np.where(wrong > 0, beta.ppf(1 - tail, right + 1, np.maximum(wrong, 1)), 1.0)
+    low = np.where(right > 0, betaincinv(np.maximum(right, 1), wrong + 1, tail), 0.0)
+    high = np.where(wrong > 0, betaincinv(right + 1, np.maximum(wrong, 1), 1 - tail), 1.0)
     return low, high
 
 
@@ -418,31 +445,44 @@ def _as_counts(values: np.ndarray, name: str) -> IntArray:
     return values.astype(np.min_scalar_type(largest) if largest > 255 else np.uint8)
 
 
+def _as_masks(member: Mapping[str, BoolArray]) -> BoolArray:
+    """Return the masks of all test sets as one table."""
+    masks = {name: np.asarray(mask, bool) for name, mask in member.items()}
+    if not masks:
+        raise InputError("`member` names no test set; give at least one mask of images")
+    if len({mask.shape for mask in masks.values()}) > 1:
+        shapes = ", ".join(f"{mask.shape} for {name!r}" for name, mask in masks.items())
+        raise InputError(f"`member` must have one mask of all images for each test set; got shapes {shapes}")
+    return np.array(list(masks.values()))
+
+
 def _validate(dataset: xr.Dataset) -> None:
-    for name, dims in {"right": (MODEL, IMAGE), "shown": (MODEL, IMAGE), "member": (TEST_SET, IMAGE)}.items():
-        if name not in dataset or dataset[name].dims != dims:
-            found = dataset[name].dims if name in dataset else "nothing"
-            raise InputError(f"responses need a variable `{name}` with dims {dims}; got {found}")
-    for dim in (MODEL, IMAGE, TEST_SET):
-        if dataset.sizes[dim] == 0:
-            raise InputError(f"responses need at least one {dim}; got none")
-        if dim not in dataset.coords:
-            raise InputError(f"responses need names along `{dim}`")
-        names, times = np.unique(dataset[dim].values.astype(str), return_counts=True)
-        if (times > 1).any():
-            raise InputError(f"{dim} names must be unique; {str(names[times > 1][0])!r} stands "
-                             f"{times[times > 1][0]} times ({int((times > 1).sum())} such names)")
-        if "" in names:
-            raise InputError(f"{dim} names must not be empty")
+    answers = (MODEL, IMAGE)
+    require_variables(dataset, {"right": answers, "shown": answers, "member": (TEST_SET, IMAGE)})
+    require_provenance(dataset)
+    _validate_answers(dataset)
+    _validate_membership(dataset)
+    if "position" in dataset:
+        _validate_position(dataset)
+    if "label" in dataset.coords and dataset["label"].dims != (IMAGE,):
+        raise InputError(f"`label` must have the dim {IMAGE!r}; got {dataset['label'].dims}")
+
+
+def _validate_answers(dataset: xr.Dataset) -> None:
     right, shown = dataset["right"].values, dataset["shown"].values
     if right.dtype.kind not in "biu" or shown.dtype.kind not in "biu":
         raise InputError(f"`right` and `shown` must be whole numbers; got {right.dtype} and {shown.dtype}")
+    if min(right.min(), shown.min()) < 0:
+        raise InputError(f"`right` and `shown` must not be negative; got {min(right.min(), shown.min())}")
     if (right > shown).any():
         j, i = np.argwhere(right > shown)[0]
         raise InputError(f"model {str(dataset[MODEL].values[j])!r} is right {right[j, i]} times on image "
                          f"{str(dataset[IMAGE].values[i])!r}, which it was shown {shown[j, i]} times")
     if not shown.any():
         raise InputError("all responses are missing; at least one model must have been shown one image")
+
+
+def _validate_membership(dataset: xr.Dataset) -> None:
     member = dataset["member"].values
     if member.dtype != bool:
         raise InputError(f"`member` must be true or false; got {member.dtype}")
@@ -452,20 +492,27 @@ def _validate(dataset: xr.Dataset) -> None:
     if not member.any(1).all():
         empty = dataset[TEST_SET].values[~member.any(1)][0]
         raise InputError(f"test set {str(empty)!r} has no images")
-    top_k = dataset.attrs.get("top_k", 1)
-    if not isinstance(top_k, int | np.integer) or top_k < 1:
-        raise InputError(f"`top_k` must be a whole number of at least 1; got {top_k!r}")
-    try:
-        history = json.loads(dataset.attrs.get("history", ""))
-    except (TypeError, json.JSONDecodeError):
-        history = None
-    if not isinstance(history, list):
-        raise InputError("`history` must be a JSON list of lines")
-    if "position" in dataset:
-        position = dataset["position"].values
-        expected = (position != NOT_STORED) & (position < top_k)
-        if position.dtype.kind != "i" or shown.max() > 1 or (expected != (right > 0))[shown > 0].any():
-            raise InputError("`position` does not go with `right`: right must be position < top_k")
+
+
+def _validate_position(dataset: xr.Dataset) -> None:
+    require_variables(dataset, {"position": (MODEL, IMAGE)})
+    position, right, shown = (dataset[name].values for name in ("position", "right", "shown"))
+    _validate_ranks(position)
+    if shown.max() > 1:
+        raise InputError(f"`position` goes with single showings only; got {shown.max()} of one image")
+    if ((position != NOT_STORED) > shown).any():
+        raise InputError(f"`position` must be {NOT_STORED} where nothing was shown")
+    top_k = dataset.attrs["top_k"]
+    if (((position != NOT_STORED) & (position < top_k)) != (right > 0)).any():
+        raise InputError("`position` does not go with `right`: right must be position < top_k")
+
+
+def _validate_ranks(position: np.ndarray) -> None:
+    if position.dtype.kind != "i":
+        raise InputError(f"`position` must be whole numbers; got {position.dtype}")
+    if position.size and not NOT_STORED <= position.min() <= position.max() <= _LAST_POSITION:
+        raise InputError(f"`position` must be ranks from 0 to {_LAST_POSITION}, or {NOT_STORED}; "
+                         f"got {position.min()} to {position.max()}")
 
 
 __all__ = ["NOT_STORED", "STRATUM", "Responses", "Strata", "clopper_pearson", "combine", "load_responses"]

@@ -7,29 +7,40 @@ other images, or its class ids are another list's. Which of the two, positions a
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom, poisson
+from scipy.stats import poisson
 
 from difficulty_model.checking.columns import fall_with_rank, hits_by_column
-from difficulty_model.checking.comparison import ItemRest, item_rest
+from difficulty_model.checking.comparison import ItemRest, by_class, item_rest
 from difficulty_model.checking.finding import Finding
 from difficulty_model.checking.standing import (
     Fall,
     falls,
     item_rests,
     out_of_step,
-    surely_out_of_step,
+    out_of_step_within_classes,
     usual_step,
 )
 from difficulty_model.responses import Responses
+from difficulty_model.types import FloatArray, IntArray
 
 RARE = 1e-4
 """Probability below which a count of right responses is no accident."""
+
+UNEVEN = 1.5
+"""Factor by which right responses and pairs of them within a class may exceed those by accident, since a
+model never names every class exactly as often as it occurs."""
 
 KEPT = 0.5
 """Share right within a class that shows that the class kept its id, if the others are right hardly at all."""
 
 HARDLY = 0.1
 """Share of the accuracy expected that is hardly at all."""
+
+EASE = 0.5
+"""Correlation of the class accuracies with those of the other models above which the classes that are right
+may just be the easy ones."""
+
+SHUFFLED = "its class ids are in another order"
 
 REMEDIES = {
     "row-order": "match predictions to images by id instead of by place in the file, and import again",
@@ -48,6 +59,8 @@ def check_alignment(responses: Responses, columns: list[Finding]) -> list[Findin
 
     Parameters
     ----------
+    responses
+        Scored by the first guess, where there are several.
     columns
         What was found about columns: these models are left out where their columns explain enough.
     """
@@ -61,8 +74,8 @@ def check_alignment(responses: Responses, columns: list[Finding]) -> list[Findin
             for j in np.flatnonzero(lost | fall.certain).tolist() if responses.models[j] not in told
         ]
         told |= {finding.model for finding in here}
-        findings += here
-        findings += [finding for finding in _orders_within_classes(responses, k) if finding.model not in told]
+        within = _orders_within_classes(responses, k, rest)
+        findings += here + [finding for finding in within if finding.model not in told]
     return findings
 
 
@@ -72,8 +85,7 @@ def _explained(responses: Responses, k: int, j: int, rest: ItemRest, fall: Fall,
     accuracies = rest.right / np.maximum(rest.shown, 1)
     predictable = fall.source[j] >= 0
     ability = float(fall.predicted[j] if predictable else np.median(accuracies[rest.shown > 0]))
-    order = _lost_order(responses, k, j, ability)
-    kind = order.kind if lost or order.kind == "class-order" else "fallen"
+    cause = _cause(responses, k, j, ability, lost=lost)
     usual = usual_step(rest)
     against, prediction = "", {}
     if predictable:
@@ -85,102 +97,141 @@ def _explained(responses: Responses, k: int, j: int, rest: ItemRest, fall: Fall,
             "probits_below": float(-fall.residual[j]),
         }
     return Finding(
-        kind, model, test_set,
-        f"{model!r} has an accuracy of {accuracies[j]:.2%} in {test_set!r}{against}; its correlation with the "
-        f"other models is {rest.step[j]:.2f} (median model: {usual:.2f}); "
-        + (order.reason if kind != "fallen" else "yet it errs where the others do"),
-        REMEDIES[kind],
+        cause.kind, model, test_set,
+        f"{model!r} has an accuracy of {accuracies[j]:.2%} in {test_set!r}{against}; its correlation with "
+        f"the other models is {rest.step[j]:.2f} (median model: {usual:.2f}); {cause.reason}",
+        REMEDIES[cause.kind],
         {
             "accuracy": float(accuracies[j]),
             "step": float(rest.step[j]),
             "step_error": float(rest.error[j]),
             "step_of_the_median_model": usual,
             **prediction,
-            **order.evidence,
+            **cause.evidence,
         },
     )
 
 
 @dataclass(frozen=True)
-class _LostOrder:
-    """Which order is lost, as far as can be told: a kind of finding, the reason in words, and counts."""
+class _Cause:
+    """What explains where a model stands, as far as can be told: a kind of finding, words, and counts."""
 
     kind: str
     reason: str
     evidence: dict[str, float]
 
 
-def _lost_order(responses: Responses, k: int, j: int, ability: float) -> _LostOrder:
-    """Tell a lost order of rows from a lost order of classes, if positions or labels can tell.
-
-    Rows in another order are right by accident: in proportion to the squared size of each class. Class ids in
-    another order are right where a class kept its id (there as often as ever) and by confusion elsewhere, less
-    often than by accident, since the model mostly names the right class by a wrong id. Confusions of one class
-    with another concentrate in few classes and may make later guesses right more often than the first.
+def _cause(responses: Responses, k: int, j: int, ability: float, *, lost: bool) -> _Cause:
+    """Return the likeliest cause of a model being out of step (`lost`) or only fallen.
 
     Parameters
     ----------
     ability
         The accuracy that the model is expected to have in the right order.
     """
-    shuffled = "its class ids are in another order"
-    undetermined = "its rows, its class ids or its columns are in another order, or it is not trained"
     if "position" in responses.dataset and not fall_with_rank(hits_by_column(responses)[k, j]):
-        reason = f"later guesses are right more often than the first, and no order of columns helps: {shuffled}"
-        return _LostOrder("class-order", reason, {})
+        reason = "later guesses are right more often than the first, and no order of columns helps"
+        return _Cause("class-order", f"{reason}: {SHUFFLED}", {})
+    images = np.flatnonzero(responses.member[k])
+    classes = _classes(responses, images)
+    told = None
+    if classes is not None and classes.max() > 1:  # of two classes, the other is just the wrong answer
+        right, shown = by_class(responses.right, responses.shown, images, classes)
+        told = _kept_classes(right, shown, j, ability)
+        if told is None and lost:
+            told = _accident(right[j], shown[j], ability)
+    if told is not None:
+        return told
+    if lost:
+        unknown = "its rows, its class ids or its columns are in another order, or it is not trained"
+        return _Cause("out-of-step", unknown, {})
+    return _Cause("fallen", "yet it errs where the others do", {})
+
+
+def _classes(responses: Responses, images: IntArray) -> IntArray | None:
+    """Return the class of every image, from 0, if there are labels."""
     if "label" not in responses.dataset.coords:
-        return _LostOrder("out-of-step", undetermined, {})
-    images = np.flatnonzero(responses.member[k] & (responses.shown[j] > 0))
-    classes = np.unique(responses.dataset["label"].values[images], return_inverse=True)[1]
-    shown = np.bincount(classes)
-    right = np.bincount(classes, weights=responses.right[j, images] / responses.shown[j, images])
+        return None
+    return np.unique(responses.dataset["label"].values[images], return_inverse=True)[1]
+
+
+def _kept_classes(right: FloatArray, shown: FloatArray, j: int, ability: float) -> _Cause | None:
+    """Tell whether some classes, and not the easy ones, are right as ever and all others hardly at all.
+
+    Parameters
+    ----------
+    right, shown : (model, class)
+        Sums of the shares of right responses, numbers of images.
+    """
+    shares = right / np.maximum(shown, 1)
+    others = np.delete(shares, j, axis=0).mean(0)
+    mine = shares[j]
+    by_accident = shown[j] ** 2 / shown[j].sum()
+    kept = (mine >= KEPT) & (poisson.sf(right[j] - 1, by_accident) < RARE / len(mine))
+    hardly = right[j, ~kept].sum() < HARDLY * ability * shown[j, ~kept].sum()
+    if not kept.any() or not hardly:
+        return None
+    if np.ptp(others) > 0 and np.corrcoef(mine, others)[0, 1] > EASE:
+        return None
+    reason = f"{kept.sum()} of {len(kept)} classes are right as ever, the others hardly: {SHUFFLED}"
+    return _Cause("class-order", reason, {"classes_kept": float(kept.sum()), "classes": float(len(kept))})
+
+
+def _accident(right: FloatArray, shown: FloatArray, ability: float) -> _Cause | None:
+    """Tell rows from class ids in another order by the number that are right by accident.
+
+    Rows in another order are right in proportion to the squared size of each class. Class ids in another
+    order are right by confusion only, less often, since the model mostly names the right class by a wrong id;
+    and what is confused with what concentrates in few classes.
+
+    Parameters
+    ----------
+    right, shown : (class,)
+        Of the model in question.
+    """
     by_accident = shown**2 / shown.sum()
     total, chance = float(right.sum()), float(by_accident.sum())
     counts = {"right": total, "right_by_accident": chance}
-    if len(shown) < 3:
-        return _LostOrder("out-of-step", undetermined, counts)
-
-    kept = (right >= KEPT * shown) & (poisson.sf(right - 1, by_accident) < RARE / len(shown))
-    if kept.any() and right[~kept].sum() < HARDLY * ability * shown[~kept].sum():
-        reason = f"{kept.sum()} of {len(shown)} classes are right as ever, the others hardly: {shuffled}"
-        return _LostOrder("class-order", reason, counts | {"classes_kept": float(kept.sum())})
-    if binom.cdf(total, shown.sum(), chance / shown.sum()) < RARE:
-        reason = f"{total:.0f} are right where rows in another order would give {chance:.0f}: {shuffled}"
-        return _LostOrder("class-order", reason, counts)
     # Poisson log-likelihood of rows over that of classes, whose confusions are right 1 - ability as often.
     for_rows = -total * np.log1p(-min(ability, 0.99)) - chance * ability
-    pairs = float((right * (right - 1)).sum() / 2)
+    if for_rows < np.log(RARE):
+        reason = f"{total:.0f} are right where rows in another order would give {chance:.0f}: {SHUFFLED}"
+        return _Cause("class-order", reason, counts)
+    pairs = float((right * (right - 1)).sum() / 2)  # within classes
     pairs_by_accident = total * (total - 1) / 2 * float(((by_accident / chance) ** 2).sum())
-    accidental = poisson.sf(total - 1, chance) > RARE and poisson.sf(pairs - 1, pairs_by_accident) > RARE
+    accidental = all(
+        poisson.sf(number - 1, UNEVEN * expected) > RARE
+        for number, expected in [(total, chance), (pairs, pairs_by_accident)]
+    )
     if for_rows > -np.log(RARE) and accidental:
-        reason = f"{total:.0f} are right, as by accident ({chance:.0f}): its rows are in another order, or it guesses"
-        return _LostOrder("row-order", reason, counts)
-    return _LostOrder("out-of-step", undetermined, counts)
+        reason = f"{total:.0f} are right, {chance:.0f} by accident: its rows are in another order"
+        return _Cause("row-order", f"{reason}, or it guesses", counts)
+    return None
 
 
-def _orders_within_classes(responses: Responses, k: int) -> list[Finding]:
+def _orders_within_classes(responses: Responses, k: int, rest: ItemRest) -> list[Finding]:
     """Find models that are as right as ever, class by class, but on other images of each class."""
-    if "label" not in responses.dataset.coords:
-        return []
     images = np.flatnonzero(responses.member[k])
-    classes = np.unique(responses.dataset["label"].values[images], return_inverse=True)[1]
-    if 2 * (classes.max() + 1) > len(images):
-        return []  # hardly two images of a class: too little varies within classes
-    rest = item_rest(responses.right, responses.shown, images, classes)
-    usual = usual_step(rest)
+    classes = _classes(responses, images)
+    if classes is None or 2 * (classes.max() + 1) > len(images):
+        return []  # without labels, or with hardly two images of a class, nothing varies within classes
+    within = item_rest(responses.right, responses.shown, images, classes)
+    usual = usual_step(within)
     test_set = responses.test_sets[k]
     return [
         Finding(
             "row-order", responses.models[j], test_set,
-            f"among images of one class, the responses of {responses.models[j]!r} in {test_set!r} do not go "
-            f"with those of any other model (correlation {rest.step[j]:.2f}, median model {usual:.2f}), though "
-            "class by class they may: the images of each class are in another order",
+            f"among images of one class, the responses of {responses.models[j]!r} in {test_set!r} do not "
+            f"go with those of any other model (correlation {within.step[j]:.2f}, median model {usual:.2f}), "
+            f"though over all classes they do ({rest.step[j]:.2f}): the images of each class are in another "
+            "order",
             REMEDIES["row-order"],
             {
-                "step_within_classes": float(rest.step[j]),
-                "step_error": float(rest.error[j]),
-                "step_of_the_median_model": usual,
+                "step": float(rest.step[j]),
+                "step_within_classes": float(within.step[j]),
+                "step_error": float(within.error[j]),
+                "step_within_classes_of_the_median_model": usual,
             },
         )
-        for j in np.flatnonzero(surely_out_of_step(rest)).tolist()
+        for j in np.flatnonzero(out_of_step_within_classes(within, rest)).tolist()
     ]

@@ -58,15 +58,10 @@ def item_rest(
         together among images of one class.
     """
     groups = np.zeros(len(images), np.int64) if classes is None else classes
-    J, C = len(right), int(groups.max()) + 1
-    ones = np.ones(len(groups), np.float32)
-    one_hot = csr_array((ones, (np.arange(len(groups)), groups)), (len(groups), C))
-    sums, counts = np.zeros((J, C)), np.zeros((J, C))
-    for here, y, seen in _shares(right, shown, images):
-        sums += y @ one_hot[here]
-        counts += seen @ one_hot[here]
+    sums, counts = by_class(right, shown, images, groups)
     means = (sums / np.maximum(counts, 1)).astype(np.float32)
 
+    J = len(right)
     zt, zz, ot, ott = np.zeros(J), np.zeros(J), np.zeros(J), np.zeros(J)
     for here, y, seen in _shares(right, shown, images):
         z = (y - means[:, groups[here]]) * seen
@@ -85,13 +80,34 @@ def item_rest(
     return ItemRest(sums.sum(1), n, correlation * biserial, biserial / np.sqrt(freedom))
 
 
-def correlations(right: IntArray, shown: IntArray, sets: Sequence[IntArray]) -> FloatArray:
-    """Return the correlations of the models' responses, (model, model), centred within each set of images.
+def by_class(
+    right: IntArray, shown: IntArray, images: IntArray, classes: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the sum of the shares of right responses and the number of images shown, both (model, class)."""
+    C = int(classes.max()) + 1
+    ones = np.ones(len(classes), np.float32)
+    one_hot = csr_array((ones, (np.arange(len(classes)), classes)), (len(classes), C))
+    sums, counts = np.zeros((len(right), C)), np.zeros((len(right), C))
+    for here, y, seen in _shares(right, shown, images):
+        sums += y @ one_hot[here]
+        counts += seen @ one_hot[here]
+    return sums, counts
 
-    Zero where a pair has no images in common or a model does not vary.
+
+def correlations(
+    right: IntArray, shown: IntArray, sets: Sequence[IntArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Correlate the models' responses, centred within each set of images.
+
+    Returns
+    -------
+    correlation : (model, model)
+        Zero where a pair has no images in common or a model does not vary.
+    shared : (model, model)
+        Number of images shown to both.
     """
     J = len(right)
-    cross, own = np.zeros((J, J)), np.zeros((J, J))
+    cross, own, shared = np.zeros((J, J)), np.zeros((J, J)), np.zeros((J, J))
     for images in sets:
         sums, counts = np.zeros(J), np.zeros(J)
         for _, y, seen in _shares(right, shown, images):
@@ -102,7 +118,8 @@ def correlations(right: IntArray, shown: IntArray, sets: Sequence[IntArray]) -> 
             z = (y - means[:, None]) * seen
             cross += z @ z.T
             own += z**2 @ seen.T  # variation of j on the images that m was shown too
-    return _ratio(cross, np.sqrt(own * own.T))
+            shared += seen @ seen.T
+    return _ratio(cross, np.sqrt(own * own.T)), shared
 
 
 def loadings(correlation: FloatArray) -> FloatArray:

@@ -19,8 +19,8 @@ OUTLIER = 5
 predictions all ports of one network lie beyond it, and beside them only networks of one family."""
 
 EXCESS = 0.3
-"""Correlation beyond what the common difficulty explains that twins must have besides: a twelfth part of the
-variance is left to ordinary families, and the chance maximum among small test sets stays below it."""
+"""Correlation beyond what the common difficulty explains that twins must have besides, however narrow the
+bulk: it is what two models have that share three responses in ten."""
 
 ENOUGH = 10
 """Right and wrong responses each that a correlation with another model needs to mean anything."""
@@ -113,20 +113,22 @@ def _twins(responses: Responses) -> list[Finding]:
     if len(rows) < PEERS:
         return []
     sets = [np.flatnonzero(mask) for mask in responses.member]
-    excess = _excess(correlations(responses.right[rows], responses.shown[rows], sets))
+    correlation, shared = correlations(responses.right[rows], responses.shown[rows], sets)
+    excess = _excess(correlation)
     pairs = excess[np.triu_indices(len(rows), 1)]
     middle = np.median(pairs)
     spread = 1.4826 * np.median(np.abs(pairs - middle))  # the standard deviation, if pairs were normal
-    linked = np.triu(excess > max(EXCESS, middle + OUTLIER * spread), 1)
+    error = 1 / np.sqrt(np.maximum(shared, 1))
+    linked = np.triu(excess > np.maximum(EXCESS, middle + OUTLIER * np.maximum(spread, error)), 1)
+    for a, b in np.argwhere(linked).tolist():
+        linked[a, b] = not _identical(responses, rows[a], rows[b])  # which are told already
     group_of = connected_components(csr_array(linked), directed=False)[1]
     links = np.argwhere(linked)
     findings = []
     for group in np.unique(group_of[links[:, 0]]):
         pairs_here = links[group_of[links[:, 0]] == group]
         agreements = [_agreement(responses, a, b) for a, b in rows[pairs_here].tolist()]
-        if min(agreements) == 1:
-            continue  # identical: told already
-        models = [responses.models[j] for j in rows[group_of == group]]
+        models = [responses.models[j] for j in rows[np.unique(pairs_here)]]
         findings.append(Finding(
             "twins", None, None,
             f"{', '.join(map(repr, models))} give the same response on {_range(agreements)} of the images, "
@@ -141,6 +143,11 @@ def _twins(responses: Responses) -> list[Finding]:
             },
         ))
     return findings
+
+
+def _identical(responses: Responses, a: np.intp, b: np.intp) -> bool:
+    right, shown = responses.right, responses.shown
+    return bool((right[a] == right[b]).all() and (shown[a] == shown[b]).all())
 
 
 def _excess(correlation: FloatArray) -> FloatArray:

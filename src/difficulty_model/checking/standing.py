@@ -1,4 +1,4 @@
-"""Where a model stands among the others: in step with them or not, on their line of accuracies or fallen off it."""
+"""Where a model stands among the others: in step with them, on their line of accuracies, or not."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,11 @@ from difficulty_model.types import BoolArray, FloatArray, IntArray
 
 IN_STEP = 0.25
 """Share of the median model's item-rest correlation below which a model is out of step. The weakest honest
-model of the released ImageNetV2 predictions, with 15 to 21% right where others have 70%, reaches 0.38."""
+model of the released ImageNetV2 predictions, with 15 to 21% right where others have 70%, reaches 0.40."""
+
+IN_STEP_WITHIN = 0.5
+"""The same within classes, as a share of what the model's own correlation over all classes leads to expect.
+The lowest of the released ImageNetV2 predictions is 0.80."""
 
 FALL = 0.5
 """Probits below the line of the other models that count as fallen: 19 points at an accuracy of one half. No
@@ -74,7 +78,7 @@ def falls(rests: list[ItemRest]) -> list[Fall]:
             if other == k or len(both) < PEERS or np.ptp(x) == 0:
                 continue
             # Repeated medians; a slope outside [1/2, 2] would be the noise of models that are all alike.
-            slope = min(max(float(siegelslopes(y, x)[0]), 0.5), 2.0)
+            slope = min(max(float(np.asarray(siegelslopes(y, x))[0]), 0.5), 2.0)
             expected = slope * x + np.median(y - slope * x)
             off = y - expected
             error = np.hypot(errors[k][both], slope * errors[other][both])
@@ -95,12 +99,21 @@ def usual_step(rest: ItemRest) -> float:
     return float(np.median(rest.step[seen]))
 
 
-def surely_out_of_step(rest: ItemRest) -> BoolArray:
-    """Tell which models go with nobody, by their correlation alone."""
-    return (rest.shown > 0) & (rest.step + ERRORS * rest.error < IN_STEP * usual_step(rest))
-
-
 def out_of_step(rest: ItemRest, fall: Fall) -> BoolArray:
     """Tell which models go with nobody: surely so by correlation, or by correlation and a fall together."""
-    low = (rest.shown > 0) & (rest.step < IN_STEP * usual_step(rest))
-    return surely_out_of_step(rest) | (low & fall.certain)
+    limit = IN_STEP * usual_step(rest)
+    sure = fall.certain | (rest.step + ERRORS * rest.error < limit)
+    return (rest.shown > 0) & (rest.step < limit) & sure
+
+
+def out_of_step_within_classes(within: ItemRest, rest: ItemRest) -> BoolArray:
+    """Tell which models, though in step, are out of step among images of one class.
+
+    They are measured by what would be left of their correlation if it fell as the median model's does: weak
+    models go less with the others, but not much less within classes than between them.
+    """
+    usual = usual_step(rest)
+    if usual == 0:
+        return np.zeros(len(rest.step), bool)
+    own = usual_step(within) / usual * rest.step
+    return (rest.shown > 0) & (within.step + ERRORS * within.error < IN_STEP_WITHIN * own)

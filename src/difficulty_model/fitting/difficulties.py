@@ -7,7 +7,7 @@ responses in the same stratum have the same posterior, which is computed once.
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 from tqdm.auto import tqdm
 
 from difficulty_model.likelihood import Grid, Patterns, Tables, difficulty_posterior, tabulate
@@ -66,9 +66,9 @@ def quantiles(
 
 
 def draw_difficulties(
-    numbers: Specification, patterns: Patterns, images: Int[np.ndarray, "image"], grid: Grid, *, random_seed: int
+    numbers: Specification, patterns: Patterns, grid: Grid, *, random_seed: int
 ) -> Float[np.ndarray, "draw image"]:
-    """Return one difficulty of every wanted image per draw of skills and populations.
+    """Return one difficulty of every image per draw of skills and populations.
 
     Parameters
     ----------
@@ -76,16 +76,13 @@ def draw_difficulties(
         A tree of numbers with leading axes of draws, then of models or strata.
     patterns
         The responses.
-    images
-        Numbers of the wanted images.
     grid
         Where the posterior is laid out; it must serve all draws.
     random_seed
         Of the draws.
     """
-    pattern = patterns.of_image[images]
-    responses = patterns.responses.reshape(-1, patterns.responses.shape[-1])[pattern]
-    stratum = patterns.stratum.reshape(-1)[pattern]
+    responses = patterns.responses.reshape(-1, patterns.responses.shape[-1])[patterns.of_image]
+    stratum = patterns.stratum.reshape(-1)[patterns.of_image]
 
     @jax.jit
     def of_draw(key: Array, drawn: Specification, responses: Array, stratum: Array, grid: Grid) -> Array:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import jax
@@ -43,7 +44,7 @@ class Fit:
         """Draws of every unknown, dims chain, draw and model or stratum."""
         return self.tree["posterior"].to_dataset()
 
-    @property
+    @cached_property
     def responses(self) -> Responses:
         """What was observed."""
         return Responses(self.tree["observed_data"].to_dataset())

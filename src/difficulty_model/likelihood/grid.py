@@ -72,22 +72,23 @@ def grid_for(
     center = float((skill.max() + skill.min()) / 2)
     scale = max(1.0, float(skill.max() - skill.min()) / 2)
     among_skills = jnp.linspace(skill.min() - 1, skill.max() + 1, 101)
-    information = jax.vmap(lambda s, c: _information(s, c, among_skills))(skill, curve)
-    spacing = 1 / np.sqrt(float(information.max()))
+    spacing = 1 / np.sqrt(float(_largest_information(skill, curve, among_skills)))
     reach = (high - low) / 2 * (np.sqrt(refinement) - 1)  # a finer grid also reaches further
     return sinh_grid(
         center=center, scale=scale, spacing=spacing / refinement, low=low - reach, high=high + reach
     )
 
 
-def _information(
-    skill: Float[Array, "model"], curve: ResponseCurve, difficulty: Float[Array, "node"]
-) -> Float[Array, "node"]:
-    """Return the Fisher information about an image's difficulty in one response of every model."""
+@jax.jit
+def _largest_information(
+    skill: Float[Array, "draw model"], curve: ResponseCurve, difficulty: Float[Array, "node"]
+) -> Float[Array, ""]:
+    """Return the largest Fisher information about a difficulty in one response of every model."""
 
     def of_model(s: Float[Array, ""], c: ResponseCurve) -> Float[Array, "node"]:
-        tangent = (jnp.ones_like(difficulty),)
-        logs, slopes = jax.jvp(lambda t: c.log_probabilities(s, t), (difficulty,), tangent)
+        along = (jnp.ones_like(difficulty),)
+        logs, slopes = jax.jvp(lambda t: c.log_probabilities(s, t), (difficulty,), along)
         return sum(jnp.exp(log) * slope**2 for log, slope in zip(logs, slopes, strict=True))  # pyright: ignore[reportReturnType]
 
-    return jax.vmap(of_model)(skill, curve).sum(0)
+    # One draw at a time: all draws at once would be draws × models × nodes numbers.
+    return jax.lax.map(lambda drawn: jax.vmap(of_model)(*drawn).sum(0).max(), (skill, curve)).max()

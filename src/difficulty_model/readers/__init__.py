@@ -1,5 +1,6 @@
-"""Doors: one file layout per module, each to `Responses`."""
+"""Doors: one file layout per module, each to `Responses`, or to `Accuracies`."""
 
+from difficulty_model.readers.accuracies import read_accuracies
 from difficulty_model.readers.cifar10_1 import read_cifar10_1
 from difficulty_model.readers.imagenetv2 import read_imagenetv2
 from difficulty_model.readers.layouts import LAYOUTS, Layout, Reader
@@ -9,5 +10,5 @@ from difficulty_model.readers.wide import read_wide
 
 __all__ = [
     "LAYOUTS", "Layout", "Reader",
-    "read_cifar10_1", "read_imagenetv2", "read_long", "read_py_irt", "read_wide",
+    "read_accuracies", "read_cifar10_1", "read_imagenetv2", "read_long", "read_py_irt", "read_wide",
 ]

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from difficulty_model.accuracies import Accuracies
 from difficulty_model.readers._paths import Paths
+from difficulty_model.readers.accuracies import read_accuracies
 from difficulty_model.readers.cifar10_1 import read_cifar10_1
 from difficulty_model.readers.imagenetv2 import read_imagenetv2
 from difficulty_model.readers.long import read_long
@@ -16,8 +18,10 @@ from difficulty_model.responses import Responses
 class Reader(Protocol):
     """What reads one layout."""
 
-    def __call__(self, paths: Paths, *, test_sets: Sequence[str] | None = None, top_k: int = 1) -> Responses:
-        """Return the responses that the files at `paths` hold."""
+    def __call__(
+        self, paths: Paths, *, test_sets: Sequence[str] | None = None, top_k: int = 1
+    ) -> Responses | Accuracies:
+        """Return what the files at `paths` hold."""
         ...
 
 
@@ -58,5 +62,9 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "py-irt": Layout(
         read_py_irt, "JSON lines, one per model", '{"subject_id": "<model>", "responses": {"<image>": 1}}',
+    ),
+    "accuracies": Layout(
+        read_accuracies, "CSV or Parquet, accuracies only, one table per test set: for the observed line",
+        "model,accuracy[,images] as shares, or model,top1[,top5][,img_size] in percent",
     ),
 }

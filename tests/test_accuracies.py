@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from difficulty_model.accuracy_tables import Accuracies, load_accuracies, read_accuracies
+from difficulty_model.accuracies import Accuracies, holds_accuracies, load_accuracies
 from difficulty_model.errors import InputError
+from difficulty_model.readers import read_accuracies
 
 TIMM = "model,img_size,top1,top1_err,top5,top5_err,param_count\n"
 
@@ -39,6 +40,19 @@ def test_tables_of_timm_are_in_percent_and_tell_sizes_apart(tmp_path: Path):
     np.testing.assert_array_equal(read_accuracies(old).accuracy[:, 0], [0.805, 0.81, 0])
 
 
+def test_the_history_says_what_was_read_and_renamed(tmp_path: Path):
+    old = write(tmp_path / "old.csv", "model,img_size,top1\nx,224,80\nx,288,81\ny,224,0\n")
+    new = write(tmp_path / "new.csv", "model,accuracy\ny,1\n")
+    *read, renamed = read_accuracies([old, new]).history
+    assert read == [f"read the top-1 accuracies of 3 models on old from {old}",
+                    f"read the top-1 accuracies of 1 models on new from {new}"]
+    assert renamed.endswith("named model@img_size: 'x'")
+    assert read_accuracies(new).history == [read[1]]
+    rows = "".join(f"x{i},{size},50\n" for i in range(6) for size in (224, 288))
+    many = write(tmp_path / "many.csv", "model,img_size,top1\n" + rows)
+    assert read_accuracies(many).history[1].endswith("'x0', 'x1', 'x2', 'x3' and 2 more")
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("", "not a readable"),
     ("model,accuracy\n", "no rows"),
@@ -54,7 +68,7 @@ def test_tables_of_timm_are_in_percent_and_tell_sizes_apart(tmp_path: Path):
     ("model,img_size,top1\nx,224,50\nx,224,60\n", "model 'x@224' stands several times"),
     ("model,accuracy,images\nx,0.5,10\ny,0.5,11\n", r"one whole number.*'10', '11'"),
     ("model,accuracy,images\nx,0.5,1e4\n", r"one whole number.*'1e4'"),
-    ("model,accuracy\n,0.5\n", "not empty"),
+    ("model,accuracy\n,0.5\n", "must not be empty"),
     ("model,accuracy,accuracy\nx,1,0\n", "2 columns named 'accuracy'"),
 ])
 def test_what_is_no_table_of_accuracies_is_refused(tmp_path: Path, text: str, message: str):
@@ -81,13 +95,16 @@ def test_files_keep_everything(tmp_path: Path):
     accuracies = read_accuracies([table, write(tmp_path / "u.csv", "model,accuracy\nx,1\n")])
     accuracies.save(tmp_path / "a.nc")
     assert load_accuracies(tmp_path / "a.nc").dataset.identical(accuracies.dataset)
+    assert holds_accuracies(tmp_path / "a.nc")
     table.rename(tmp_path / "no.nc")
     for path in ("no.nc", "none.nc"):
         with pytest.raises(InputError, match=path):
             load_accuracies(tmp_path / path)
+        assert not holds_accuracies(tmp_path / path)
     xr.Dataset({"right": ("model", [1])}).to_netcdf(tmp_path / "responses.nc", engine="h5netcdf")
-    with pytest.raises(InputError, match=r"responses\.nc: accuracies need a variable `accuracy`"):
+    with pytest.raises(InputError, match=r"responses\.nc has no variable `accuracy`"):
         load_accuracies(tmp_path / "responses.nc")
+    assert not holds_accuracies(tmp_path / "responses.nc")
 
 
 @pytest.mark.parametrize(("accuracy", "images", "models", "message"), [
@@ -96,12 +113,16 @@ def test_files_keep_everything(tmp_path: Path):
     ([[np.nan]], [0], ["x"], "test set 't' has no accuracy"),
     ([[0.5]], [-1], ["x"], "`images`"),
     ([[0.5]], [1.5], ["x"], "`images`"),
-    ([[0.5], [0.5]], [1], ["x", "x"], "'x' several times"),
+    ([[0.5], [0.5]], [1], ["x", "x"], "'x' stands 2 times"),
+    ([0.5], [1], ["x"], "variable `accuracy` with dims"),
 ])
 def test_accuracies_are_validated(accuracy: list, images: list, models: list[str], message: str):
+    dims = ("model", "test_set")[:np.ndim(accuracy)]
     with pytest.raises(InputError, match=message):
-        Accuracies(xr.Dataset({"accuracy": (("model", "test_set"), accuracy), "images": ("test_set", images)},
-                              {"model": models, "test_set": ["t"]}))
+        Accuracies(xr.Dataset(
+            {"accuracy": (dims, accuracy), "images": ("test_set", images)},
+            {"model": models, "test_set": ["t"]}, {"top_k": 1, "history": "[]"},
+        ))
 
 
 def test_the_tables_that_timm_published(real_data: Path):
