@@ -102,7 +102,7 @@ def test_files_keep_everything(tmp_path: Path):
             load_accuracies(tmp_path / path)
         assert not holds_accuracies(tmp_path / path)
     xr.Dataset({"right": ("model", [1])}).to_netcdf(tmp_path / "responses.nc", engine="h5netcdf")
-    with pytest.raises(InputError, match=r"responses\.nc has no variable `accuracy`"):
+    with pytest.raises(InputError, match=r"responses\.nc has no `accuracy`"):
         load_accuracies(tmp_path / "responses.nc")
     assert not holds_accuracies(tmp_path / "responses.nc")
 

@@ -330,8 +330,8 @@ def unfilled_names(path: Path) -> None:
     (text, "not a readable netCDF4 file"),
     (folder, "is a folder; expected responses"),
     (truncated, "not a readable netCDF4 file"),
-    (other_netcdf, r"no variable `right`; found \['x'\]"),
-    (tree_of_groups, r"no variable `right`; found \['observed_data', 'posterior'\]"),
+    (other_netcdf, r"no `right`; found \['x'\]"),
+    (tree_of_groups, r"no `right`; found \['observed_data', 'posterior'\]"),
     (unfilled, "declares 1,907 MiB of values, but the file has 0.0"),
     (many_unfilled, "declares .* MiB of values, but the file has 0.0"),
     (unfilled_names, "declares .* MiB of values, but the file has 0.0"),
@@ -374,7 +374,7 @@ def test_variables_of_another_kind_are_refused(
 
 
 @pytest.mark.parametrize(("name", "message"), [
-    ("right", "no variable `right`"),
+    ("right", "no `right`"),
     ("shown", "a variable `shown` with dims .* is needed; got nothing"),
     ("member", "a variable `member` with dims .* is needed; got nothing"),
     ("model", "names along `model` are needed; got none"),

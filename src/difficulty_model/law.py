@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.optimize import minimize_scalar
+from scipy.optimize import OptimizeResult, minimize_scalar
 from scipy.stats import norm
 
 
@@ -62,17 +62,21 @@ def errors_in_both(
     Can. J. Phys. 44:1079).
     """
 
-    def at(angle: float) -> tuple[float, float, float]:
-        u = np.tan(angle)
+    def best(u: float) -> tuple[np.ndarray, float]:
         weight = 1 / (y_variance + u**2 * x_variance)
-        v = np.average(y - u * x, weights=weight)
-        return float(weight @ np.square(y - u * x - v)), u, v
+        return weight, float(np.average(y - u * x, weights=weight))
 
-    start = np.arctan(least_squares(x, y).u)
-    reach = (max(-np.pi / 2, start - 0.5), min(np.pi / 2, start + 0.5))
-    best = minimize_scalar(lambda angle: at(angle)[0], bounds=reach, method="bounded", options={"xatol": 1e-9})
-    _, u, v = at(best.x)
-    return Line(np.asarray(u), np.asarray(v))
+    def misfit(angle: float) -> float:
+        u = np.tan(angle)
+        weight, v = best(u)
+        return float(weight @ np.square(y - u * x - v))
+
+    # In terms of the line's angle the misfit is smooth up to the vertical.
+    start = float(np.arctan(least_squares(x, y).u))
+    bounds = (max(-np.pi / 2, start - 0.5), min(np.pi / 2, start + 0.5))
+    found: OptimizeResult = minimize_scalar(misfit, bounds=bounds, method="bounded", options={"xatol": 1e-9})  # pyright: ignore[reportAssignmentType]
+    u = np.tan(found.x)
+    return Line(np.asarray(u), np.asarray(best(u)[1]))
 
 
 def probit(accuracy: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:

@@ -14,7 +14,7 @@ from difficulty_model.fitting import Fit
 from difficulty_model.law import Line, errors_in_both, least_squares, probit, probit_variance, r_squared
 from difficulty_model.posterior import LEVEL, OnGrid, on_grid, summary
 from difficulty_model.responses import Responses
-from difficulty_model.types import MODEL, TEST_SET
+from difficulty_model.types import MODEL, TEST_SET, BoolArray
 
 BOOTSTRAPS = 200
 """Resamples of the images; the standard error of a standard error from so many is 5%."""
@@ -123,8 +123,8 @@ class Law:
             "observed": observed.as_dict(),
             "inside": {
                 "models": len(models),
-                "from": int(models["inside_original"].sum()),
-                "to": int(models["inside_new"].sum()),
+                "from": int(np.count_nonzero(models["inside_original"])),
+                "to": int(np.count_nonzero(models["inside_new"])),
             },
             "scatter": {
                 "observed": self.scatter.observed,
@@ -181,8 +181,8 @@ def law_between(
     table = _model_table(fit, original, new, population, replicates, level=level)
     measured = table[["observed_original", "observed_new"]].to_numpy().T[None]
     with np.errstate(divide="ignore"):
-        kept = np.isfinite(probit(np.concatenate([measured, replicates]))).all((0, 1))
-        usable = np.isfinite(probit(population)).all((0, 1))
+        kept = _finite(probit(np.concatenate([measured, replicates])))
+        usable = _finite(probit(population))
     _, scatter = _line_and_scatter(measured, kept)
     replicated, replicated_scatter = _line_and_scatter(replicates, kept)
     return Law(
@@ -227,7 +227,8 @@ def observed_line(responses: Responses, original: str, new: str, *, random_seed:
     accuracy = np.clip(right / shown, edge, 1 - edge)
     lines = [_both_lines(a, n) for a, n in zip(accuracy, shown, strict=True)]
     by_squares, by_errors = (
-        Line(np.std([line.u for line in of_kind], ddof=1), np.std([line.v for line in of_kind], ddof=1))
+        Line(np.asarray(np.std([line.u for line in of_kind], ddof=1)),
+             np.asarray(np.std([line.v for line in of_kind], ddof=1)))
         for of_kind in zip(*lines, strict=True)
     )
     return replace(line, least_squares_sd=by_squares, errors_in_both_sd=by_errors)
@@ -255,7 +256,7 @@ def observed_line_of_accuracies(accuracies: Accuracies, original: str, new: str)
 def _line_through(
     accuracy: Float[np.ndarray, "2 model"], images: Float[np.ndarray, "2 model"] | None, models: list[str]
 ) -> ObservedLine:
-    kept = ((accuracy > 0) & (accuracy < 1)).all(0)
+    kept = np.asarray(((accuracy > 0) & (accuracy < 1)).all(0))
     if kept.sum() < 3:
         raise InputError(f"only {kept.sum()} of {len(models)} models are sometimes right and sometimes wrong on both "
                          "test sets; a line needs at least 3")
@@ -358,6 +359,11 @@ def _both_lines(accuracy: Float[np.ndarray, "2 model"], images: Float[np.ndarray
     """Return the least-squares line and the one with errors in both."""
     (x, y), (x_variance, y_variance) = probit(accuracy), probit_variance(accuracy, images)
     return least_squares(x, y), errors_in_both(x, y, x_variance, y_variance)
+
+
+def _finite(values: Float[np.ndarray, "draw test_set model"]) -> BoolArray:
+    """Return for which models all values are finite, (model,)."""
+    return np.asarray(np.isfinite(values).all((0, 1)))
 
 
 def _probit_pairs(accuracy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -53,21 +53,26 @@ def as_history(lines: Sequence[str]) -> str:
 
 
 def load_dataset(path: Path | str, variable: str, expected: str) -> xr.Dataset:
-    """Read the dataset of a netCDF4 file that somebody made.
+    """Read the dataset of a netCDF4 file that somebody made; otherwise as `load_tree`."""
+    return load_tree(path, variable, expected).to_dataset()
+
+
+def load_tree(path: Path | str, member: str, expected: str) -> xr.DataTree:
+    """Read the groups of a netCDF4 file that somebody made.
 
     Parameters
     ----------
     path
         Where it should be.
-    variable
-        A variable that it has, if it is the right kind of file.
+    member
+        A variable or group that it has, if it is the right kind of file.
     expected
         What the file should be and how to get one, for messages.
 
     Raises
     ------
     InputError
-        If there is no such file, it is not netCDF4, not complete, or has no such variable.
+        If there is no such file, it is not netCDF4, not complete, or has no such variable or group.
     """
     path = existing(path, expected)
     if path.is_dir():
@@ -77,15 +82,16 @@ def load_dataset(path: Path | str, variable: str, expected: str) -> xr.Dataset:
             found, declared = sorted(file), _declared_bytes(file)
     except Exception as error:  # h5py raises whatever a broken file leads it to
         raise _unreadable(path, error, expected) from error
-    if variable not in found:
-        raise InputError(f"{path} has no variable `{variable}`; found {found[:8]}, expected {expected}")
+    if member not in found:
+        raise InputError(f"{path} has no `{member}`; found {found[:8]}, expected {expected}")
     stored = path.stat().st_size
     if declared > _DENSEST * stored:  # loading would fill the memory with values that nobody stored
         raise InputError(f"{path} declares {declared / 2**20:,.0f} MiB of values, but the file has "
                          f"{stored / 2**20:,.2f} MiB, fewer than any compression could make of them; "
                          f"expected {expected}")
     try:
-        return xr.load_dataset(path, engine="h5netcdf", decode_times=False)
+        with xr.open_datatree(path, engine="h5netcdf", decode_times=False) as opened:
+            return opened.load()
     except Exception as error:  # and so does xarray
         raise _unreadable(path, error, expected) from error
 

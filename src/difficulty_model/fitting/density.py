@@ -54,7 +54,7 @@ class Density:
 
     def potential(self, flat: Flat, patterns: Patterns, grid: Grid) -> Float[Array, ""]:
         """Return minus the log-density in nats, with priors and Jacobians."""
-        return potential_energy(self.program, (patterns, grid), {}, self.unravel(flat))
+        return jnp.asarray(potential_energy(self.program, (patterns, grid), {}, self.unravel(flat)))
 
     @cached_property
     def value_and_gradient(self) -> Callable[[Flat, Patterns, Grid], tuple[Float[Array, ""], Flat]]:

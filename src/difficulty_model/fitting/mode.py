@@ -7,18 +7,22 @@ finish, until the gradient measured in posterior standard deviations is negligib
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 from tqdm.auto import tqdm
 
-from difficulty_model.fitting.density import Density
+from difficulty_model.fitting.density import Density, Flat, FlatDraws
 from difficulty_model.fitting.sample import Sample, sample_of
 from difficulty_model.likelihood import Grid
 
 TOLERANCE = 1e-3
 """Largest distance to the mode that is left, in posterior standard deviations (the Newton decrement)."""
+
+NEWTON_STEPS = 50
+"""More were never needed: L-BFGS ends within a few posterior standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,8 @@ class Mode:
         Length of the Newton step that remains, in posterior standard deviations.
     """
 
-    location: Float[np.ndarray, "unknown"]
-    covariance: Float[np.ndarray, "unknown unknown"]
+    location: Flat
+    covariance: Float[Array, "unknown unknown"]
     grid: Grid
     log_density: float
     decrement: float
@@ -48,38 +52,45 @@ class Mode:
 
 def find_mode(density: Density, *, progress: bool) -> Mode:
     """Return the posterior mode; a decrement above `TOLERANCE` says that the search failed."""
-    location = np.zeros(density.size)
+    location = jnp.zeros(density.size)
     with tqdm(desc="mode", unit=" gradients", disable=None if progress else True, leave=False) as bar:
         for _ in range(2):
             location = _descend(density, location, density.grid_at(location[None]), bar)
         grid = density.grid_at(location[None])
-        for _ in range(50):
-            value, gradient = density.value_and_gradient(location, density.patterns, grid)
-            factor = cho_factor(np.asarray(density.hessian(location, density.patterns, grid)))
-            step = cho_solve(factor, np.asarray(gradient))
-            decrement = float(np.sqrt(gradient @ step))
-            bar.update()
-            if decrement < TOLERANCE:
+        mode = _expanded(density, location, grid)
+        for _ in range(NEWTON_STEPS):
+            if mode.decrement < TOLERANCE:
                 break
             # Far away the quadratic does not hold: at most one posterior standard deviation at a time.
-            location = location - step / max(1.0, decrement)
+            step = mode.covariance @ density.value_and_gradient(mode.location, density.patterns, grid)[1]
+            mode = _expanded(density, mode.location - step / max(1.0, mode.decrement), grid)
+            bar.update()
+    return mode
+
+
+def _expanded(density: Density, location: Flat, grid: Grid) -> Mode:
+    """Return a point with the curvature there, and how far it is from the mode that the curvature implies."""
+    value, gradient = density.value_and_gradient(location, density.patterns, grid)
+    factor = cho_factor(np.asarray(density.hessian(location, density.patterns, grid)))
     covariance = cho_solve(factor, np.eye(density.size))
-    return Mode(location, (covariance + covariance.T) / 2, grid, -float(value), decrement)
+    decrement = float(np.sqrt(gradient @ covariance @ gradient))
+    return Mode(location, jnp.asarray(covariance + covariance.T) / 2, grid, -float(value), decrement)
 
 
-def _descend(density: Density, start: np.ndarray, grid: Grid, bar: tqdm) -> np.ndarray:
+def _descend(density: Density, start: Flat, grid: Grid, bar: tqdm) -> Flat:
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         bar.update()
-        value, gradient = density.value_and_gradient(flat, density.patterns, grid)
+        value, gradient = density.value_and_gradient(jnp.asarray(flat), density.patterns, grid)
         return float(value), np.asarray(gradient)
 
-    return minimize(objective, start, jac=True, method="L-BFGS-B", options={"maxiter": 1000}).x
+    found = minimize(objective, np.asarray(start), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
+    return jnp.asarray(found.x)
 
 
-def draw_normal(mode: Mode, *, draws: int, random_seed: int) -> Float[Array, "draw unknown"]:
+def draw_normal(mode: Mode, *, draws: int, random_seed: int) -> FlatDraws:
     """Return draws of the normal approximation to the posterior, N(mode, covariance)."""
     standard = jax.random.normal(jax.random.key(random_seed), (draws, len(mode.location)))
-    return mode.location + standard @ np.linalg.cholesky(mode.covariance).T
+    return mode.location + standard @ jnp.linalg.cholesky(mode.covariance).T
 
 
 def sample_mode(density: Density, *, draws: int, chains: int, random_seed: int, progress: bool) -> Sample:

@@ -57,7 +57,7 @@ def sample_nuts(
 
         return jax.lax.scan(step, state, length=BLOCK)
 
-    root = np.linalg.cholesky(mode.covariance)
+    root = jnp.linalg.cholesky(mode.covariance)
     kept_blocks, burn_in_blocks, warmup_blocks = (-(-n // BLOCK) for n in (draws, BURN_IN, WARMUP))
     total = warmup_blocks + chains * (burn_in_blocks + kept_blocks)
     keys = jax.random.split(jax.random.key(random_seed), chains + 1)
@@ -66,7 +66,7 @@ def sample_nuts(
         start_key, kernel_key = jax.random.split(key)
         location = mode.location + root @ jax.random.normal(start_key, (density.size,))
         return initialize(
-            location, WARMUP, inverse_mass_matrix=jnp.asarray(mode.covariance), dense_mass=True,
+            location, WARMUP, inverse_mass_matrix=mode.covariance, dense_mass=True,
             adapt_mass_matrix=False, model_args=data, model_kwargs={}, rng_key=kernel_key,
         )
 

@@ -7,16 +7,21 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import xarray as xr
 
 from difficulty_model.errors import InputError
-from difficulty_model.files import existing, written_whole
+from difficulty_model.files import written_whole
+from difficulty_model.records import load_tree
 from difficulty_model.responses import Responses
 from difficulty_model.specification import Specification, filled, from_json, per_name, unknowns
 from difficulty_model.types import MODEL, STRATUM
 
 GROUPS = ("posterior", "observed_data", "constant_data", "difficulty")
 """Groups without which a file is no fit."""
+
+ATTRIBUTES = ("specification", "method", "diagnostics", "trouble", "verdict")
+"""Texts that describe a fit."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Fit:
     def save(self, path: Path | str) -> None:
         """Write the fit to a netCDF4 file, whole or not at all; ArviZ opens it too."""
         encoding = {
-            f"/{group}": {name: {"zlib": True, "complevel": 4} for name, v in self.tree[group].data_vars.items() if v.ndim}
+            f"/{group}": {name: {"zlib": True, "complevel": 4} for name in self.tree[group].data_vars}
             for group in self.tree.children
         }
         with written_whole(path) as temporary:
@@ -107,20 +112,28 @@ def load_fit(path: Path | str) -> Fit:
     InputError
         If the file does not exist, is not netCDF4, or does not hold a fit.
     """
-    path = existing(path, "a fit, as `difficulty-model fit` writes it")
+    tree = load_tree(path, "posterior", "a fit, as `difficulty-model fit` writes it")
     try:
-        with xr.open_datatree(path, engine="h5netcdf") as opened:
-            tree = opened.load()
-    except Exception as error:  # h5py raises whatever a broken file leads it to
-        raise InputError(f"{path} is not a readable netCDF4 file: {error}") from error
-    missing = [group for group in GROUPS if group not in tree.children]
-    if missing or not {"specification", "diagnostics", "trouble", "verdict"} <= set(tree.attrs):
-        raise InputError(f"{path} holds no fit (missing: {', '.join(missing) or 'its description'}); "
-                         "make one with `difficulty-model fit`")
-    fitted = Fit(tree)
-    if not set(unknowns(fitted.specification)) <= set(fitted.posterior):
-        raise InputError(f"{path}: its posterior lacks unknowns of its specification; fit again")
+        _validate(tree)
+        fitted = Fit(tree)
+        # Reading each part is checking it.
+        lacking = set(unknowns(fitted.specification)) - set(fitted.posterior)
+        _ = fitted.responses, fitted.weights, fitted.difficulty, fitted.diagnostics, fitted.trouble
+    except (InputError, KeyError, ValueError) as error:
+        raise InputError(f"{path} holds no valid fit: {error}; make one with `difficulty-model fit`") from error
+    if lacking:
+        raise InputError(f"{path}: its posterior lacks {sorted(lacking)}, unknowns of its specification; fit again")
     return fitted
+
+
+def _validate(tree: xr.DataTree) -> None:
+    missing = [f"group {group}" for group in GROUPS if group not in tree.children]
+    missing += [f"attribute {name}" for name in ATTRIBUTES if not isinstance(tree.attrs.get(name), str)]
+    if missing:
+        raise InputError(f"it lacks {', '.join(missing)}")
+    for name, values in tree["posterior"].data_vars.items():
+        if values.dims[:2] != ("chain", "draw") or values.dtype.kind != "f" or not np.isfinite(values).all():
+            raise InputError(f"`{name}` of its posterior must be finite numbers with dims chain, draw, …")
 
 
 def numbers_of(specification: Specification, posterior: xr.Dataset, *, at_most: int | None) -> Specification:

@@ -26,8 +26,10 @@ def plot_law(law: Law, axes: "Axes") -> None:
     """
     models = law.models[~law.models["model"].isin(law.observed.left_out)]
     x, y = norm.ppf(models["observed_original"]), norm.ppf(models["observed_new"])
-    x_bars, y_bars = (_bars(models[f"observed_{side}"], models[f"observed_low_{side}"],
-                            models[f"observed_high_{side}"]) for side in ("original", "new"))
+    x_bars, y_bars = (
+        _bars(*(np.asarray(models[f"observed{bound}_{side}"]) for bound in ("", "_low", "_high")))
+        for side in ("original", "new")
+    )
     margin = 0.08 * max(np.ptp(x), np.ptp(y), 0.5)
     low, high = min(x.min(), y.min()) - margin, max(x.max(), y.max()) + margin
     span = np.linspace(x.min() - margin, x.max() + margin, 100)
