@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint benchmarks clean
+.PHONY: demo test test-slow lint benchmarks imagenetv2 clean
 
 demo: $(VENV)/.base  ## the main job on the embedded example: import, check, fit, line, picture
 	mkdir -p demo
@@ -26,6 +26,19 @@ lint: $(VENV)/.all
 
 benchmarks: $(VENV)/.all  ## speed and memory, side by side with the joint model
 	$(BIN)/python benchmarks/fit.py
+
+DATA ?= imagenetv2
+imagenetv2: $(VENV)/.base  ## docs/imagenetv2.md, remade from the release in the folder DATA
+	mkdir -p demo
+	$(BIN)/difficulty-model import imagenetv2 $(DATA) -o demo/imagenetv2.nc
+	$(BIN)/difficulty-model check demo/imagenetv2.nc --fix -o demo/imagenetv2-fixed.nc
+	$(BIN)/difficulty-model fit demo/imagenetv2-fixed.nc -o demo/imagenetv2-fit.nc \
+	  --test-set imagenet-validation-original --test-set imagenetv2-b-33
+	$(BIN)/difficulty-model law demo/imagenetv2-fit.nc --from imagenet-validation-original --to imagenetv2-b-33 \
+	  --plot docs/imagenetv2.png
+	$(BIN)/difficulty-model fit demo/imagenetv2-fixed.nc -o demo/imagenetv2-three.nc --method mode
+	$(BIN)/difficulty-model law demo/imagenetv2-three.nc --from imagenet-validation-original --to imagenetv2-a-44
+	$(BIN)/difficulty-model law demo/imagenetv2-three.nc --from imagenetv2-a-44 --to imagenetv2-b-33
 
 $(VENV)/.base: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -111,6 +111,13 @@ def per_name(numbers: Specification, sizes: Mapping[str, int]) -> Specification:
     )
 
 
+def named_draws(
+    specification: Specification, values: Mapping[str, jax.Array], sizes: Mapping[str, int]
+) -> Specification:
+    """Return the tree filled with draws of its unknowns: leading axes of draws, then of models or strata."""
+    return jax.vmap(lambda drawn: per_name(filled(specification, drawn), sizes))(dict(values))
+
+
 def to_json(specification: Specification) -> str:
     """Return the tree as JSON text, from which `from_json` makes it again."""
     return json.dumps(_as_plain(specification), sort_keys=True)

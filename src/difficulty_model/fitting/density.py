@@ -19,7 +19,7 @@ from numpyro.infer.util import constrain_fn, potential_energy
 
 from difficulty_model.fitting.program import draw_unknowns, program
 from difficulty_model.likelihood import Grid, Patterns, grid_for
-from difficulty_model.specification import Specification, filled, per_name, unknowns
+from difficulty_model.specification import Specification, named_draws, unknowns
 
 Flat = Float[Array, "unknown"]
 FlatDraws = Float[Array, "draw unknown"]
@@ -79,21 +79,20 @@ class Density:
 
         return jax.jit(columns)
 
-    def values(self, draws: FlatDraws) -> dict[str, Array]:
-        """Return the value of every unknown under its path, with a leading axis of draws."""
+    @cached_property
+    def values(self) -> Callable[[FlatDraws], dict[str, Array]]:
+        """From draws to the value of every unknown under its path, with a leading axis of draws, compiled."""
 
         def of_one(flat: Flat) -> dict[str, Array]:
             model = partial(draw_unknowns, self.specification, self.sizes)
-            return constrain_fn(model, (), {}, self.unravel(flat), return_deterministic=True)
+            sites = constrain_fn(model, (), {}, self.unravel(flat), return_deterministic=True)
+            return {path: sites[path] for path in unknowns(self.specification)}
 
-        sites = jax.vmap(of_one)(jnp.asarray(draws))
-        return {path: sites[path] for path in unknowns(self.specification)}
+        return jax.jit(jax.vmap(of_one))
 
     def grid_at(self, draws: FlatDraws, *, refinement: float = 1.0) -> Grid:
         """Return a grid that serves all of some parameter vectors."""
-        numbers = jax.vmap(lambda values: per_name(filled(self.specification, values), self.sizes))(
-            self.values(draws)
-        )
+        numbers = named_draws(self.specification, self.values(draws), self.sizes)
         return grid_for(numbers.skill, numbers.curve, numbers.population, refinement=refinement)
 
     def grid_error(self, draws: FlatDraws, grid: Grid) -> float:

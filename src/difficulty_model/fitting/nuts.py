@@ -62,12 +62,13 @@ def sample_nuts(
     total = warmup_blocks + chains * (burn_in_blocks + kept_blocks)
     keys = jax.random.split(jax.random.key(random_seed), chains + 1)
 
-    def start(key: jax.Array) -> HMCState:
+    @jax.jit
+    def start(key, patterns, grid):  # noqa: ANN001, ANN202
         start_key, kernel_key = jax.random.split(key)
         location = mode.location + root @ jax.random.normal(start_key, (density.size,))
         return initialize(
-            location, WARMUP, inverse_mass_matrix=mode.covariance, dense_mass=True,
-            adapt_mass_matrix=False, model_args=data, model_kwargs={}, rng_key=kernel_key,
+            location, WARMUP, inverse_mass_matrix=mode.covariance, dense_mass=True, adapt_mass_matrix=False,
+            model_args=(patterns, grid), model_kwargs={}, rng_key=kernel_key,
         )
 
     with tqdm(total=total * BLOCK, desc="NUTS", unit=" draws", disable=None if progress else True,
@@ -81,11 +82,11 @@ def sample_nuts(
                 bar.update(BLOCK)
             return state, recorded
 
-        adapted, _ = advance(start(keys[0]), warmup_blocks)
+        adapted, _ = advance(start(keys[0], *data), warmup_blocks)
         step_size = adapted.adapt_state.step_size
         collected = []
         for key in keys[1:]:
-            fresh = start(key)
+            fresh = start(key, *data)
             # Counting as past its warm-up, a chain keeps the step size that the first one found.
             state = fresh._replace(
                 i=adapted.i, adapt_state=fresh.adapt_state._replace(step_size=step_size)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -14,7 +13,7 @@ from difficulty_model.errors import InputError
 from difficulty_model.files import written_whole
 from difficulty_model.records import load_tree
 from difficulty_model.responses import Responses
-from difficulty_model.specification import Specification, filled, from_json, per_name, unknowns
+from difficulty_model.specification import Specification, from_json, named_draws, unknowns
 from difficulty_model.types import MODEL, STRATUM
 
 GROUPS = ("posterior", "observed_data", "constant_data", "difficulty")
@@ -145,4 +144,4 @@ def numbers_of(specification: Specification, posterior: xr.Dataset, *, at_most: 
         for path, v in posterior[list(unknowns(specification))].data_vars.items()
     }
     sizes = {MODEL: posterior.sizes[MODEL], STRATUM: posterior.sizes[STRATUM]}
-    return jax.vmap(lambda drawn: per_name(filled(specification, drawn), sizes))(values)
+    return named_draws(specification, values, sizes)

@@ -65,14 +65,11 @@ def grid_for(
     refinement
         Factor on the number of nodes; 2 gives the grid against which a grid is checked.
     """
-    low, high = jax.vmap(jax.vmap(lambda p: p.extent()))(populations)
+    low, high, weakest, best, information = map(float, _measures(skill, curve, populations))
     # Beyond all skills by 6 probit units every response is certain, whatever the population.
-    low = min(float(low.min()), float(skill.min()) - 6)
-    high = max(float(high.max()), float(skill.max()) + 6)
-    center = float((skill.max() + skill.min()) / 2)
-    scale = max(1.0, float(skill.max() - skill.min()) / 2)
-    among_skills = jnp.linspace(skill.min() - 1, skill.max() + 1, 101)
-    spacing = 1 / np.sqrt(float(_largest_information(skill, curve, among_skills)))
+    low, high = min(low, weakest - 6), max(high, best + 6)
+    center, scale = (best + weakest) / 2, max(1.0, (best - weakest) / 2)
+    spacing = 1 / np.sqrt(information)
     reach = (high - low) / 2 * (np.sqrt(refinement) - 1)  # a finer grid also reaches further
     return sinh_grid(
         center=center, scale=scale, spacing=spacing / refinement, low=low - reach, high=high + reach
@@ -80,10 +77,15 @@ def grid_for(
 
 
 @jax.jit
-def _largest_information(
-    skill: Float[Array, "draw model"], curve: ResponseCurve, difficulty: Float[Array, "node"]
-) -> Float[Array, ""]:
-    """Return the largest Fisher information about a difficulty in one response of every model."""
+def _measures(
+    skill: Float[Array, "draw model"], curve: ResponseCurve, populations: Population
+) -> tuple[Float[Array, ""], ...]:
+    """Return the extent of all populations, the lowest and highest skill, and the largest Fisher information.
+
+    The information about an image's difficulty in one response of every model, whatever the draw.
+    """
+    low, high = jax.vmap(jax.vmap(lambda p: p.extent()))(populations)
+    difficulty = jnp.linspace(skill.min() - 1, skill.max() + 1, 101)
 
     def of_model(s: Float[Array, ""], c: ResponseCurve) -> Float[Array, "node"]:
         along = (jnp.ones_like(difficulty),)
@@ -91,4 +93,5 @@ def _largest_information(
         return sum(jnp.exp(log) * slope**2 for log, slope in zip(logs, slopes, strict=True))  # pyright: ignore[reportReturnType]
 
     # One draw at a time: all draws at once would be draws × models × nodes numbers.
-    return jax.lax.map(lambda drawn: jax.vmap(of_model)(*drawn).sum(0).max(), (skill, curve)).max()
+    information = jax.lax.map(lambda drawn: jax.vmap(of_model)(*drawn).sum(0).max(), (skill, curve))
+    return low.min(), high.max(), skill.min(), skill.max(), information.max()
