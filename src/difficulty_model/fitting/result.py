@@ -140,7 +140,7 @@ def numbers_of(specification: Specification, posterior: xr.Dataset, *, at_most: 
     total = posterior.sizes["chain"] * posterior.sizes["draw"]
     every = -(-total // at_most) if at_most else 1
     values = {
-        path: jnp.asarray(v.values.reshape(total, *v.shape[2:])[::every])
+        str(path): jnp.asarray(v.values.reshape(total, *v.shape[2:])[::every])
         for path, v in posterior[list(unknowns(specification))].data_vars.items()
     }
     sizes = {MODEL: posterior.sizes[MODEL], STRATUM: posterior.sizes[STRATUM]}
