@@ -11,14 +11,14 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "difficulty_model"
 LAYERS = [
     {"types", "errors", "files"},
-    {"curves", "populations", "laws", "likelihood", "law"},
+    {"curves", "populations", "distributions", "likelihood", "law"},
     {"records", "responses", "accuracies", "specification"},
     {"readers", "releases", "fetching", "examples"},
     {"fitting"},
     {"posterior"},
-    {"prediction", "planning", "simulation", "checking", "explanations"},
-    {"plots", "report"},
-    {"cli", "commands"},
+    {"observed", "prediction", "checking"},
+    {"plots"},
+    {"cli"},
 ]
 LAYER_OF = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 

@@ -10,7 +10,7 @@ import pytest
 
 from difficulty_model.curves import Probit
 from difficulty_model.errors import InputError
-from difficulty_model.laws import LogNormal, Normal
+from difficulty_model.distributions import LogNormal, Normal
 from difficulty_model.populations import Normal as NormalPopulation
 from difficulty_model.specification import (
     Prior,
@@ -66,10 +66,10 @@ def test_writing_and_reading_keeps_everything(specification: Specification):
 
 @pytest.mark.parametrize("text", [
     "", "{", "null", "3", "[]", '"specification.Specification"', "{}",
-    '{"type": "laws.Normal", "mean": 0, "sd": 1}',
+    '{"type": "distributions.Normal", "mean": 0, "sd": 1}',
     '{"type": "os.system", "command": "true"}',
     '{"type": "specification.json"}',
-    '{"type": "laws.Law"}', '{"type": "curves.ResponseCurve"}', '{"type": ["laws.Normal"]}', '{"type": null}',
+    '{"type": "distributions.Distribution"}', '{"type": "curves.ResponseCurve"}', '{"type": ["distributions.Normal"]}', '{"type": null}',
     '{"type": "specification.Specification"}',
     '{"type": "specification.Specification", "skill": 1, "curve": 1, "population": 1, "extra": 1}',
     '{"type": "specification.Specification", "skill": {"type": "builtins.eval"}, "curve": 1, "population": 1}',
@@ -92,7 +92,7 @@ def test_deep_nesting_is_refused_not_followed(depth: int):
 
 
 @pytest.mark.parametrize("part", [
-    '"curve": {"type": "laws.Normal", "mean": 0.0, "sd": 1.0}',
+    '"curve": {"type": "distributions.Normal", "mean": 0.0, "sd": 1.0}',
     '"curve": 3', '"population": {"type": "curves.Probit"}', '"skill": "a name"', '"skill": [1, "a"]',
 ])
 def test_parts_of_the_wrong_kind_are_refused(part: str):

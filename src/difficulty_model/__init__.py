@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from difficulty_model.errors import InputError
     from difficulty_model.examples import load_example
     from difficulty_model.fitting import Fit, fit, load_fit
+    from difficulty_model.observed import observed_line
     from difficulty_model.plots import plot_law
     from difficulty_model.posterior import (
         draw_difficulties,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
         population_table,
         skill_table,
     )
-    from difficulty_model.prediction import Law, law_between, observed_line, replicated_accuracies
+    from difficulty_model.prediction import Law, law_between, replicated_accuracies
     from difficulty_model.responses import Responses, combine, load_responses
     from difficulty_model.specification import Prior, Specification, recht_et_al
 
@@ -46,7 +47,7 @@ _HOME = {
     "skill_table": "posterior",
     "Law": "prediction",
     "law_between": "prediction",
-    "observed_line": "prediction",
+    "observed_line": "observed",
     "replicated_accuracies": "prediction",
     "plot_law": "plots",
 }

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from difficulty_model.checking import Finding
     from difficulty_model.fitting import Fit
-    from difficulty_model.prediction import Law, ObservedLine
+    from difficulty_model.observed import ObservedLine
+    from difficulty_model.prediction import Law
 
 app = typer.Typer(
     help="When classifiers lose accuracy on a new test set, why? Image difficulties and model skills from "
@@ -146,7 +147,8 @@ def law(
     """Print the line between accuracies on two test sets: predicted by the fit, and observed."""
     from difficulty_model.accuracies import holds_accuracies, load_accuracies
     from difficulty_model.fitting import load_fit
-    from difficulty_model.prediction import law_between, observed_line_of_accuracies
+    from difficulty_model.observed import observed_line_of_accuracies
+    from difficulty_model.prediction import law_between
 
     if holds_accuracies(fit):
         if plot is not None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 import jax
 import jax.numpy as jnp
 
-from difficulty_model import curves, laws, populations
+from difficulty_model import curves, distributions, populations
 from difficulty_model.curves import Probit, ResponseCurve
 from difficulty_model.errors import InputError
 from difficulty_model.populations import Normal, Population
@@ -28,7 +28,7 @@ class Prior:
 
     Attributes
     ----------
-    law
+    distribution
         How one such number is distributed beforehand.
     over
         The dimension that it varies over; None for a single number.
@@ -37,7 +37,7 @@ class Prior:
         on one scale, only differences of locations are identified, so one location must be set.
     """
 
-    law: laws.Law
+    distribution: distributions.Distribution
     over: Literal["model", "stratum"] | None = None
     reference: float | None = None
 
@@ -71,11 +71,11 @@ def recht_et_al() -> Specification:
     hundred images say: the difference between certain success and certain failure is about 4 units.
     """
     return Specification(
-        skill=Prior(laws.Normal(0.0, 5.0), over="model"),
+        skill=Prior(distributions.Normal(0.0, 5.0), over="model"),
         curve=Probit(),
         population=Normal(
-            mean=Prior(laws.Normal(0.0, 3.0), over="stratum", reference=0.0),  # pyright: ignore[reportArgumentType]
-            sd=Prior(laws.LogNormal(1.5, 0.75), over="stratum"),  # pyright: ignore[reportArgumentType]
+            mean=Prior(distributions.Normal(0.0, 3.0), over="stratum", reference=0.0),  # pyright: ignore[reportArgumentType]
+            sd=Prior(distributions.LogNormal(1.5, 0.75), over="stratum"),  # pyright: ignore[reportArgumentType]
         ),
     )
 
@@ -172,9 +172,10 @@ def _from_plain(plain: Any) -> Any:
     if not isinstance(plain, dict):
         return plain
     fields = {name: _from_plain(value) for name, value in plain.items() if name != "type"}
+    parts = [part for module in (curves, populations, distributions) for part in vars(module).values()]
     known = {
         _type_name(kind): kind
-        for kind in [Specification, Prior, *vars(curves).values(), *vars(populations).values(), *vars(laws).values()]
+        for kind in [Specification, Prior, *parts]
         if isinstance(kind, type) and dataclasses.is_dataclass(kind)
     }
     if plain.get("type") not in known:

@@ -35,14 +35,14 @@ def draw_unknowns(specification: Specification, sizes: dict[str, int]) -> Specif
 
 
 def _draw(path: str, prior: Prior, sizes: dict[str, int]) -> jax.Array:
-    law = prior.law.to_numpyro()
+    distribution = prior.distribution.to_numpyro()
     if prior.over is None:
-        return numpyro.sample(path, law)  # pyright: ignore[reportReturnType]
+        return numpyro.sample(path, distribution)  # pyright: ignore[reportReturnType]
     size = sizes[prior.over]
     if prior.reference is None:
-        return numpyro.sample(path, law.expand([size]).to_event(1))  # pyright: ignore[reportReturnType]
+        return numpyro.sample(path, distribution.expand([size]).to_event(1))  # pyright: ignore[reportReturnType]
     first = jnp.full((1,), prior.reference)
     if size == 1:
         return numpyro.deterministic(path, first)  # pyright: ignore[reportReturnType]
-    others = numpyro.sample(f"{path}.others", law.expand([size - 1]).to_event(1))
+    others = numpyro.sample(f"{path}.others", distribution.expand([size - 1]).to_event(1))
     return numpyro.deterministic(path, jnp.concatenate([first, others]))  # pyright: ignore[reportReturnType, reportArgumentType]

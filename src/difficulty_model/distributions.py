@@ -1,29 +1,29 @@
-"""Prior laws: pure data that say how an unknown number is distributed beforehand."""
+"""Distributions of single numbers, as pure data: what priors are made of."""
 
 import abc
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from numpyro.distributions import Distribution
+    from numpyro.distributions import Distribution as NumpyroDistribution
 
 
-class Law(abc.ABC):
+class Distribution(abc.ABC):
     """Distribution of one unknown number."""
 
     @abc.abstractmethod
-    def to_numpyro(self) -> "Distribution":
-        """Return the law as a NumPyro distribution."""
+    def to_numpyro(self) -> "NumpyroDistribution":
+        """Return the same as a NumPyro distribution."""
 
 
 @dataclass(frozen=True)
-class Normal(Law):
+class Normal(Distribution):
     """N(mean, sd²)."""
 
     mean: float
     sd: float
 
-    def to_numpyro(self) -> "Distribution":
+    def to_numpyro(self) -> "NumpyroDistribution":
         """Return ``numpyro.distributions.Normal``."""
         from numpyro import distributions
 
@@ -31,13 +31,13 @@ class Normal(Law):
 
 
 @dataclass(frozen=True)
-class LogNormal(Law):
+class LogNormal(Distribution):
     """exp(N(log median, spread²)): positive, equally likely to be off by a factor either way."""
 
     median: float
     spread: float
 
-    def to_numpyro(self) -> "Distribution":
+    def to_numpyro(self) -> "NumpyroDistribution":
         """Return ``numpyro.distributions.LogNormal``."""
         from math import log
 
