@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from difficulty_model.curves import Probit
-from difficulty_model.errors import InputError
 from difficulty_model.distributions import LogNormal, Normal
+from difficulty_model.errors import InputError
 from difficulty_model.populations import Normal as NormalPopulation
 from difficulty_model.specification import (
     Prior,
@@ -66,13 +66,14 @@ def test_writing_and_reading_keeps_everything(specification: Specification):
 
 @pytest.mark.parametrize("text", [
     "", "{", "null", "3", "[]", '"specification.Specification"', "{}",
-    '{"type": "distributions.Normal", "mean": 0, "sd": 1}',
+    '{"type": "difficulty_model.distributions.Normal", "mean": 0, "sd": 1}',
     '{"type": "os.system", "command": "true"}',
-    '{"type": "specification.json"}',
-    '{"type": "distributions.Distribution"}', '{"type": "curves.ResponseCurve"}', '{"type": ["distributions.Normal"]}', '{"type": null}',
-    '{"type": "specification.Specification"}',
-    '{"type": "specification.Specification", "skill": 1, "curve": 1, "population": 1, "extra": 1}',
-    '{"type": "specification.Specification", "skill": {"type": "builtins.eval"}, "curve": 1, "population": 1}',
+    '{"type": "difficulty_model.specification.json"}',
+    '{"type": "difficulty_model.distributions.Distribution"}', '{"type": "difficulty_model.curves.ResponseCurve"}',
+    '{"type": ["difficulty_model.distributions.Normal"]}', '{"type": null}',
+    '{"type": "difficulty_model.specification.Specification"}',
+    '{"type": "difficulty_model.specification.Specification", "skill": 1, "curve": 1, "population": 1, "extra": 1}',
+    '{"type": "difficulty_model.specification.Specification", "skill": {"type": "builtins.eval"}, "curve": 1, "population": 1}',
     '{"a":' * 100_000, '{"a":' * 500 + "1" + "}" * 500,
 ], ids=lambda text: text[:60])
 def test_anything_else_is_refused(text: str):
@@ -84,16 +85,16 @@ def test_anything_else_is_refused(text: str):
 def test_deep_nesting_is_refused_not_followed(depth: int):
     inner = to_json(recht_et_al())
     for _ in range(min(depth, 300)):
-        inner = json.dumps({"type": "specification.Prior", "law": 0, "over": None, "reference": json.loads(inner)})
-    text = '{"type": "specification.Prior", "law":' * depth + "0" + "}" * depth
+        inner = json.dumps({"type": "difficulty_model.specification.Prior", "distribution": 0, "over": None, "reference": json.loads(inner)})
+    text = '{"type": "difficulty_model.specification.Prior", "distribution":' * depth + "0" + "}" * depth
     for hostile in (inner, text):
         with pytest.raises(InputError):
             from_json(hostile)
 
 
 @pytest.mark.parametrize("part", [
-    '"curve": {"type": "distributions.Normal", "mean": 0.0, "sd": 1.0}',
-    '"curve": 3', '"population": {"type": "curves.Probit"}', '"skill": "a name"', '"skill": [1, "a"]',
+    '"curve": {"type": "difficulty_model.distributions.Normal", "mean": 0.0, "sd": 1.0}',
+    '"curve": 3', '"population": {"type": "difficulty_model.curves.Probit"}', '"skill": "a name"', '"skill": [1, "a"]',
 ])
 def test_parts_of_the_wrong_kind_are_refused(part: str):
     tree = json.loads(to_json(recht_et_al())) | json.loads(f"{{{part}}}")

@@ -18,6 +18,7 @@ from difficulty_model import curves, distributions, populations
 from difficulty_model.curves import Probit, ResponseCurve
 from difficulty_model.errors import InputError
 from difficulty_model.populations import Normal, Population
+from difficulty_model.types import MODEL, STRATUM
 
 Node = TypeVar("Node")
 
@@ -82,7 +83,7 @@ def recht_et_al() -> Specification:
 
 def unknowns(specification: Specification) -> dict[str, Prior]:
     """Return every prior of the tree under the name of its path, in the order of the tree."""
-    return dict(_priors(specification, ()))
+    return {path: leaf for path, leaf in _leaves(specification, ()) if isinstance(leaf, Prior)}
 
 
 def filled(specification: Specification, values: Mapping[str, Any]) -> Specification:
@@ -118,6 +119,25 @@ def named_draws(
     return jax.vmap(lambda drawn: per_name(filled(specification, drawn), sizes))(dict(values))
 
 
+def require_valid(specification: Any) -> None:
+    """Raise an `InputError` unless every part of a specification is of the kind that its place needs."""
+    if not isinstance(specification, Specification):
+        raise InputError(f"not a specification: {str(specification)[:80]!r}; see `recht_et_al` for one")
+    for name, kind in {"curve": ResponseCurve, "population": Population}.items():
+        part = getattr(specification, name)
+        if not isinstance(part, kind):
+            raise InputError(f"the {name} of a specification must be a {kind.__name__}; got {str(part)[:80]}")
+    for path, leaf in _leaves(specification, ()):
+        known = isinstance(leaf, int | float) and not isinstance(leaf, bool)
+        if not known and not isinstance(leaf, Prior):
+            raise InputError(f"{path} of a specification must be a number or a Prior; got {str(leaf)[:80]!r}")
+    for path, prior in unknowns(specification).items():
+        if not isinstance(prior.distribution, distributions.Distribution):
+            raise InputError(f"the prior of {path} needs a distribution; got {str(prior.distribution)[:80]!r}")
+        if prior.over not in (None, MODEL, STRATUM):
+            raise InputError(f"the prior of {path} must be over {MODEL!r}, {STRATUM!r} or None; got {prior.over!r}")
+
+
 def to_json(specification: Specification) -> str:
     """Return the tree as JSON text, from which `from_json` makes it again."""
     return json.dumps(_as_plain(specification), sort_keys=True)
@@ -135,17 +155,16 @@ def from_json(text: str) -> Specification:
         tree = _from_plain(json.loads(text))
     except (json.JSONDecodeError, TypeError, RecursionError) as error:
         raise InputError(f"not a specification: {error}") from error
-    if not isinstance(tree, Specification):
-        raise InputError(f"not a specification: {text[:80]!r}")
+    require_valid(tree)
     return tree
 
 
-def _priors(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Prior]]:
-    if isinstance(node, Prior):
+def _leaves(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    if isinstance(node, Prior) or not dataclasses.is_dataclass(node):
         yield ".".join(path), node
-    elif dataclasses.is_dataclass(node):
+    else:
         for field in dataclasses.fields(node):
-            yield from _priors(getattr(node, field.name), (*path, field.name))
+            yield from _leaves(getattr(node, field.name), (*path, field.name))
 
 
 def _replaced(node: Node, path: tuple[str, ...], replace: Callable[[str, Prior], Any]) -> Node:
@@ -165,7 +184,7 @@ def _as_plain(node: Any) -> Any:
 
 
 def _type_name(kind: type) -> str:
-    return f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}"
+    return f"{kind.__module__}.{kind.__name__}"
 
 
 def _from_plain(plain: Any) -> Any:

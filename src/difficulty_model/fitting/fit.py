@@ -23,7 +23,7 @@ from difficulty_model.fitting.result import Fit, numbers_of
 from difficulty_model.fitting.sample import Sample
 from difficulty_model.likelihood import Patterns, collapse, grid_for
 from difficulty_model.responses import Responses
-from difficulty_model.specification import Specification, recht_et_al, to_json, unknowns
+from difficulty_model.specification import Specification, recht_et_al, require_valid, to_json, unknowns
 from difficulty_model.types import IMAGE, MODEL, STRATUM, TEST_SET
 
 Method = Literal["nuts", "laplace", "mode", "joint"]
@@ -77,9 +77,10 @@ def fit(
     Raises
     ------
     InputError
-        If there are fewer than two models, or draws or chains are too few.
+        If there are fewer than two models, draws or chains are too few, or the specification is not one.
     """
     specification = specification or recht_et_al()
+    require_valid(specification)
     if len(responses.models) < 2:
         raise InputError(f"only one model ({responses.models[0]!r}): difficulties need the responses of at least "
                          "two models to the same images")
