@@ -69,6 +69,7 @@ def test_importing_the_package_is_light():
 
 
 def test_fitting_does_not_load_torch_pymc_or_plotting():
-    code = "import sys, difficulty_model.prediction; print([m for m in ['torch', 'pymc', 'matplotlib'] if m in sys.modules])"
+    heavy = ["torch", "pymc", "matplotlib"]
+    code = f"import sys, difficulty_model.prediction; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

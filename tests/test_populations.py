@@ -11,9 +11,9 @@ from difficulty_model.populations import Normal, Population
 
 # Plain floats: outside the context of float64 an array would be rounded when it is made.
 POPULATIONS: list[Population] = [
-    Normal(0.0, 1.0),  # pyright: ignore[reportArgumentType]
-    Normal(-3.0, 0.05),  # pyright: ignore[reportArgumentType]
-    Normal(2.0, 5.0),  # pyright: ignore[reportArgumentType]
+    Normal(0.0, 1.0),  # pyright: ignore
+    Normal(-3.0, 0.05),  # pyright: ignore
+    Normal(2.0, 5.0),  # pyright: ignore
 ]
 
 every_population = pytest.mark.parametrize("population", POPULATIONS, ids=str)

@@ -73,7 +73,8 @@ def test_writing_and_reading_keeps_everything(specification: Specification):
     '{"type": ["difficulty_model.distributions.Normal"]}', '{"type": null}',
     '{"type": "difficulty_model.specification.Specification"}',
     '{"type": "difficulty_model.specification.Specification", "skill": 1, "curve": 1, "population": 1, "extra": 1}',
-    '{"type": "difficulty_model.specification.Specification", "skill": {"type": "builtins.eval"}, "curve": 1, "population": 1}',
+    '{"type": "difficulty_model.specification.Specification", "skill": {"type": "builtins.eval"}, "curve": 1, '
+    '"population": 1}',
     '{"a":' * 100_000, '{"a":' * 500 + "1" + "}" * 500,
 ], ids=lambda text: text[:60])
 def test_anything_else_is_refused(text: str):
@@ -85,7 +86,8 @@ def test_anything_else_is_refused(text: str):
 def test_deep_nesting_is_refused_not_followed(depth: int):
     inner = to_json(recht_et_al())
     for _ in range(min(depth, 300)):
-        inner = json.dumps({"type": "difficulty_model.specification.Prior", "distribution": 0, "over": None, "reference": json.loads(inner)})
+        prior = {"type": "difficulty_model.specification.Prior", "distribution": 0, "over": None}
+        inner = json.dumps(prior | {"reference": json.loads(inner)})
     text = '{"type": "difficulty_model.specification.Prior", "distribution":' * depth + "0" + "}" * depth
     for hostile in (inner, text):
         with pytest.raises(InputError):

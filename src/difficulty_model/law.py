@@ -39,9 +39,10 @@ def line_of_normals(
 
 
 def least_squares(x: Float[np.ndarray, "... point"], y: Float[np.ndarray, "... point"]) -> Line:
-    """Return the line with the smallest squared distances in y."""
+    """Return the line with the smallest squared distances in y; not a number where all x are equal."""
     x_mean, y_mean = x.mean(-1, keepdims=True), y.mean(-1, keepdims=True)
-    u = ((x - x_mean) * (y - y_mean)).sum(-1) / np.square(x - x_mean).sum(-1)
+    with np.errstate(invalid="ignore"):
+        u = ((x - x_mean) * (y - y_mean)).sum(-1) / np.square(x - x_mean).sum(-1)
     return Line(u, y_mean[..., 0] - u * x_mean[..., 0])
 
 

@@ -137,7 +137,10 @@ def draw_difficulties(fit: Fit, images: Sequence[str], *, random_seed: int) -> x
     patterns = collapse(responses.right[:, wanted], responses.shown[:, wanted], stratum[wanted])
     with jax.enable_x64(True):
         numbers = fit.numbers()
-        grid = grid_for(numbers.skill, numbers.curve, numbers.population, refinement=difficulties.REFINEMENT)
+        grid = grid_for(
+            numbers.skill, numbers.curve, numbers.population,
+            showings=patterns.showings, refinement=difficulties.REFINEMENT,
+        )
         values = difficulties.draw_difficulties(numbers, patterns, grid, random_seed=random_seed)
     chains, draws = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
     return xr.DataArray(

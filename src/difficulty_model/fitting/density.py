@@ -93,7 +93,10 @@ class Density:
     def grid_at(self, draws: FlatDraws, *, refinement: float = 1.0) -> Grid:
         """Return a grid that serves all of some parameter vectors."""
         numbers = named_draws(self.specification, self.values(draws), self.sizes)
-        return grid_for(numbers.skill, numbers.curve, numbers.population, refinement=refinement)
+        return grid_for(
+            numbers.skill, numbers.curve, numbers.population,
+            showings=self.patterns.showings, refinement=refinement,
+        )
 
     def grid_error(self, draws: FlatDraws, grid: Grid) -> float:
         """Return the largest error of the log-density on `grid`, in nats, against a grid of twice the nodes."""

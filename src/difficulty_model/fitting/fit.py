@@ -140,7 +140,10 @@ def _difficulty(
 ) -> xr.Dataset:
     """Return posterior mean, sd and quantiles of every image's difficulty."""
     numbers = numbers_of(specification, posterior, at_most=DIFFICULTY_DRAWS)
-    grid = grid_for(numbers.skill, numbers.curve, numbers.population, refinement=difficulties.REFINEMENT)
+    grid = grid_for(
+        numbers.skill, numbers.curve, numbers.population,
+        showings=patterns.showings, refinement=difficulties.REFINEMENT,
+    )
     probability = difficulties.average_posterior(numbers, patterns, grid, progress=progress)
     mean, sd = difficulties.moments(probability, np.asarray(grid.nodes))
     levels = difficulties.quantiles(probability, grid, np.asarray(QUANTILES))

@@ -1,7 +1,7 @@
 """The posterior mode and the curvature there.
 
-L-BFGS comes near it on a grid laid for the starting point, then on one laid for what was found; Newton steps
-finish, until the gradient measured in posterior standard deviations is negligible.
+L-BFGS comes near it in rounds, each within the reach of the grid that was laid for its start; Newton steps finish,
+until the gradient measured in posterior standard deviations is negligible.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,13 @@ from difficulty_model.likelihood import Grid
 
 TOLERANCE = 1e-3
 """Largest distance to the mode that is left, in posterior standard deviations (the Newton decrement)."""
+
+ROUND_REACH = 1.0
+"""How far L-BFGS may go in any unknown before a new grid is laid. A grid of twice the nodes still resolves a
+population 2.7 times narrower; one narrower than the spacing would look better than it is, and draw the search in."""
+
+ROUNDS = 50
+"""More were never needed: every round goes up to one probit unit."""
 
 NEWTON_STEPS = 50
 """More were never needed: L-BFGS ends within a few posterior standard deviations."""
@@ -54,8 +61,11 @@ def find_mode(density: Density, *, progress: bool) -> Mode:
     """Return the posterior mode; a decrement above `TOLERANCE` says that the search failed."""
     location = jnp.zeros(density.size)
     with tqdm(desc="mode", unit=" gradients", disable=None if progress else True, leave=False) as bar:
-        for _ in range(2):
-            location = _descend(density, location, density.grid_at(location[None]), bar)
+        for _ in range(ROUNDS):
+            start = location
+            location = _descend(density, start, density.grid_at(start[None], refinement=2.0), bar)
+            if jnp.abs(location - start).max() < ROUND_REACH:
+                break
         grid = density.grid_at(location[None])
         mode = _expanded(density, location, grid)
         for _ in range(NEWTON_STEPS):
@@ -83,7 +93,10 @@ def _descend(density: Density, start: Flat, grid: Grid, bar: tqdm) -> Flat:
         value, gradient = density.value_and_gradient(jnp.asarray(flat), density.patterns, grid)
         return float(value), np.asarray(gradient)
 
-    found = minimize(objective, np.asarray(start), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
+    bounds = [(at - ROUND_REACH, at + ROUND_REACH) for at in np.asarray(start)]
+    found = minimize(
+        objective, np.asarray(start), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 1000}
+    )
     return jnp.asarray(found.x)
 
 

@@ -31,6 +31,8 @@ class Patterns:
         Number of images with this pattern in this stratum.
     of_image
         Number of every image's pattern, counted through the chunks.
+    showings
+        How often each model was shown an image at most.
     complete
         Whether every model answered every image exactly once.
     """
@@ -39,6 +41,7 @@ class Patterns:
     stratum: Int[Array, "chunk pattern"]
     count: Float[Array, "chunk pattern"]
     of_image: Int[Array, "image"]
+    showings: Int[Array, "model"]
     complete: bool = field(metadata={"static": True})
 
 
@@ -73,5 +76,6 @@ def collapse(
         np.pad(stratum[first].astype(np.int32), (0, padding)).reshape(-1, chunk),  # pyright: ignore[reportArgumentType]
         np.pad(count.astype(np.float64), (0, padding)).reshape(-1, chunk),  # pyright: ignore[reportArgumentType]
         pattern_of_image,  # pyright: ignore[reportArgumentType]
+        shown.max(axis=1),  # pyright: ignore[reportArgumentType]
         complete,
     )

@@ -1,0 +1,102 @@
+"""Four ways to one posterior: marginal NUTS, the normal approximation, the joint model, and PyMC."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from difficulty_model.fitting import Fit, fit
+from difficulty_model.fitting.diagnostics import mixing
+from worlds import World, simulate
+
+
+def parameters(posterior: xr.Dataset) -> np.ndarray:
+    """Skills, second mean and log sds: draws in columns."""
+    columns = [posterior["skill"].values, posterior["population.mean"].values[..., 1:],
+               np.log(posterior["population.sd"].values)]
+    joined = np.concatenate(columns, axis=2)
+    return joined.reshape(-1, joined.shape[2])
+
+
+def agree(one: np.ndarray, ess_one: float, other: np.ndarray, ess_other: float) -> None:
+    """Means within five standard errors and sds within five of theirs, for the smallest effective sample sizes."""
+    sd = (one.std(0) + other.std(0)) / 2
+    effective = 1 / (1 / ess_one + 1 / ess_other)
+    assert (np.abs(one.mean(0) - other.mean(0)) / sd).max() < 5 / np.sqrt(effective)
+    # The log of a sample sd has a standard error of 1/√(2·ESS) for normal draws; twice that for heavier tails.
+    assert np.abs(np.log(one.std(0) / other.std(0))).max() < 5 * 2 / np.sqrt(2 * effective)
+
+
+def effective(fitted: Fit) -> float:
+    return min(fitted.diagnostics["ess_bulk"], fitted.diagnostics["ess_tail"])
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return simulate(11, skill=np.linspace(-0.5, 1.5, 10), images={"a": 75, "b": 75}, missing=0.05)
+
+
+@pytest.fixture(scope="module")
+def nuts(world: World) -> Fit:
+    return fit(world.responses, random_seed=1, progress=False)
+
+
+def test_nuts_is_well_and_says_so(nuts: Fit):
+    assert nuts.trouble == []
+    assert "The chains agree" in nuts.verdict
+    assert nuts.diagnostics["divergences"] == 0
+    assert effective(nuts) > 400
+    assert nuts.diagnostics["grid_error"] < 1e-2
+    assert set(nuts.tree["sample_stats"].to_dataset()) >= {"diverging", "acceptance_rate", "n_steps", "energy"}
+    assert nuts.tree["sample_stats"]["n_steps"].mean() < 16
+
+
+def test_laplace_agrees_with_nuts(world: World, nuts: Fit):
+    laplace = fit(world.responses, random_seed=2, method="laplace", progress=False)
+    assert laplace.diagnostics["pareto_k"] < 0.7
+    agree(parameters(laplace.posterior), laplace.diagnostics["ess_importance"], parameters(nuts.posterior),
+          effective(nuts))
+
+
+def test_normal_approximation_holds_in_a_big_world():
+    big = simulate(12, skill=np.linspace(-0.5, 2.0, 20), images={"a": 3000, "b": 3000})
+    laplace = fit(big.responses, random_seed=0, method="laplace", progress=False)
+    assert laplace.trouble == []
+    assert laplace.diagnostics["pareto_k"] < 0.4
+    assert laplace.diagnostics["ess_importance"] > 900
+
+
+@pytest.mark.slow
+def test_joint_model_agrees_with_nuts(world: World, nuts: Fit):
+    joint = fit(world.responses, random_seed=3, method="joint", draws=1000, chains=2, progress=False)
+    assert joint.diagnostics["r_hat"] < 1.05
+    agree(parameters(joint.posterior), effective(joint), parameters(nuts.posterior), effective(nuts))
+    # The joint model samples what the marginal fit integrates: every image's difficulty.
+    draws = joint.posterior["difficulty"].values.reshape(-1, 150)
+    sd = nuts.difficulty["sd"].values
+    assert np.abs((draws.mean(0) - nuts.difficulty["mean"].values) / sd).max() < 5 / np.sqrt(effective(joint)) + 0.05
+    assert np.abs(np.log(draws.std(0) / sd)).max() < 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_pymc_agrees_with_nuts(world: World, nuts: Fit):
+    pymc = pytest.importorskip("pymc")
+
+    right, shown = world.responses.right.astype(float), world.responses.shown.astype(float)
+    stratum = world.responses.strata().of_image
+    with pymc.Model():
+        skill = pymc.Normal("skill", 0, 5, shape=10)
+        mean = pymc.Normal("mean", 0, 3)
+        log_sd = pymc.Normal("log_sd", np.log(1.5), 0.75, shape=2)
+        standard = pymc.Normal("standard", 0, 1, shape=150)
+        difficulty = mean * stratum + pymc.math.exp(log_sd)[stratum] * standard
+        difference = (skill[:, None] - difficulty[None, :]) / np.sqrt(2)  # pyright: ignore
+        log_right = pymc.math.log(pymc.math.erfc(-difference) / 2)  # pyright: ignore
+        log_wrong = pymc.math.log(pymc.math.erfc(difference) / 2)  # pyright: ignore
+        pymc.Potential("responses", (right * log_right + (shown - right) * log_wrong).sum())
+        trace = pymc.sample(1000, tune=700, chains=2, cores=1, random_seed=4, progressbar=False,
+                            compute_convergence_checks=False)
+    columns = [trace.posterior[name].values.reshape(2, 1000, -1) for name in ("skill", "mean", "log_sd")]
+    drawn = np.concatenate(columns, axis=2)
+    mixed = mixing(xr.Dataset({"x": (("chain", "draw", "unknown"), drawn)}))
+    agree(drawn.reshape(2000, -1), min(mixed.ess_bulk, mixed.ess_tail), parameters(nuts.posterior), effective(nuts))
