@@ -15,7 +15,7 @@ demo: $(VENV)/.base  ## the main job on the embedded example: import, check, fit
 	@echo "The picture is in demo/law.png"
 
 test: $(VENV)/.all lint  ## lint, types and all tests but the slow statistical ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-slow: $(VENV)/.all  ## the slow statistical tests: simulation-based calibration, other samplers
 	$(BIN)/python -m pytest -m slow
