@@ -183,7 +183,7 @@ def test_files_that_hold_no_fit_are_refused(small: World, fitted: Fit, tmp_path:
 def test_a_fit_with_a_broken_specification_is_refused(fitted: Fit, tmp_path: Path, broken: str):
     tree = fitted.tree.copy()
     tree.attrs = fitted.tree.attrs | {"specification": broken}
-    Fit(tree).save(tmp_path / "broken.nc")
+    Fit(tree, fitted.specification).save(tmp_path / "broken.nc")
     with pytest.raises(InputError):
         load_fit(tmp_path / "broken.nc")
 

@@ -101,10 +101,8 @@ class Density:
     def grid_error(self, draws: FlatDraws, grid: Grid) -> float:
         """Return the largest error of the log-density on `grid`, in nats, against a grid of twice the nodes."""
         fine = self.grid_at(draws, refinement=2.0)
-        errors = [
-            float(self.value(draw, self.patterns, grid) - self.value(draw, self.patterns, fine)) for draw in draws
-        ]
-        return max(map(abs, errors))
+        errors = [self.value(draw, self.patterns, grid) - self.value(draw, self.patterns, fine) for draw in draws]
+        return float(jnp.abs(jnp.stack(errors)).max())
 
 
 def posterior_density(specification: Specification, sizes: dict[str, int], patterns: Patterns) -> Density:

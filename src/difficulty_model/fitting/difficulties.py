@@ -7,6 +7,7 @@ responses in the same stratum have the same posterior, which is computed once.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 from tqdm.auto import tqdm
 
@@ -14,8 +15,8 @@ from difficulty_model.likelihood import Grid, Patterns, Tables, difficulty_poste
 from difficulty_model.specification import Specification
 
 REFINEMENT = 3.0
-"""Nodes per node of the fit's grid. Moments need none; between nodes the cumulative distribution is interpolated
-linearly, and at this spacing, a third of the smallest posterior sd, quantiles are off by less than 1% of an sd."""
+"""Nodes per node of the fit's grid. Moments need none; between nodes the cumulative distribution is interpolated, and
+at this spacing, a third of the smallest posterior sd, quantiles are off by less than 1% of an sd (tested)."""
 
 
 def average_posterior(
@@ -59,10 +60,8 @@ def quantiles(
     probability: Float[np.ndarray, "pattern node"], grid: Grid, levels: Float[np.ndarray, "level"]
 ) -> Float[np.ndarray, "pattern level"]:
     """Return quantiles of every pattern's difficulty, in probit units."""
-    nodes = np.asarray(grid.nodes)
-    # The cumulative trapezoidal rule: half of a node's probability lies on either side of it.
-    cumulative = np.cumsum(probability, axis=1) - probability / 2
-    return np.array([np.interp(levels, c, nodes) for c in cumulative])
+    nodes, wanted = np.asarray(grid.nodes), ndtri(levels)
+    return np.array([np.interp(wanted, z, nodes) for z in np.asarray(_probits_of_cumulative(probability))])
 
 
 def draw_difficulties(
@@ -87,13 +86,25 @@ def draw_difficulties(
     @jax.jit
     def of_draw(key: Array, drawn: Specification, responses: Array, stratum: Array, grid: Grid) -> Array:
         probability = difficulty_posterior(_tables(drawn, grid, patterns.complete), responses, stratum)
-        cumulative = jnp.cumsum(probability, axis=1) - probability / 2
-        levels = jax.random.uniform(key, (len(responses),), dtype=probability.dtype)
-        return jax.vmap(lambda level, c: jnp.interp(level, c, grid.nodes))(levels, cumulative)
+        wanted = jax.random.normal(key, (len(responses),), dtype=probability.dtype)
+        return jax.vmap(lambda w, z: jnp.interp(w, z, grid.nodes))(wanted, _probits_of_cumulative(probability))
 
     keys = jax.random.split(jax.random.key(random_seed), len(numbers.skill))
     drawn = (jax.tree.map(lambda leaf, d=d: leaf[d], numbers) for d in range(len(keys)))
     return np.stack([np.asarray(of_draw(k, n, responses, stratum, grid)) for k, n in zip(keys, drawn, strict=True)])
+
+
+@jax.jit
+def _probits_of_cumulative(probability: Float[Array, "pattern node"]) -> Float[Array, "pattern node"]:
+    """Return Φ⁻¹ of the probability up to each node.
+
+    Posteriors are close to normal, so that between nodes these run nearly straight and can be interpolated.
+    """
+    # Half of a node's probability lies on either side of it: the trapezoidal rule, with its first correction at
+    # the end of the range (Euler and Maclaurin).
+    slope = jnp.asarray(jnp.gradient(probability, axis=1))
+    cumulative = jnp.cumsum(probability, axis=1) - probability / 2 - slope / 12
+    return jax.lax.cummax(ndtri(jnp.clip(cumulative, 1e-300, 1 - 1e-16)), axis=1)
 
 
 def _tables(numbers: Specification, grid: Grid, complete: bool) -> Tables:  # noqa: FBT001

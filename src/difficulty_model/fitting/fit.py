@@ -123,7 +123,7 @@ def fit(
         "trouble": json.dumps(trouble),
         "verdict": " ".join(trouble) or praise_for(diagnostics, method=method, draws=draws * chains),
     }
-    return Fit(tree)
+    return Fit(tree, specification)
 
 
 def _labelled(sample: Sample, specification: Specification, names: dict[str, list[str]]) -> xr.Dataset:

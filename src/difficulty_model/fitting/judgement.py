@@ -27,21 +27,23 @@ def trouble_in(diagnostics: dict[str, float], *, draws: int) -> list[str]:
         Number of draws in all.
     """
     found = []
-    if diagnostics.get("mode_decrement", 0) > 10 * TOLERANCE:
+    # Written so that a figure that is not a number is trouble too.
+    if not diagnostics.get("mode_decrement", 0) <= 10 * TOLERANCE:
         found.append(f"The search for the posterior mode stopped {diagnostics['mode_decrement']:.2g} standard "
                      "deviations away from it: look at the responses with `check`.")
-    if diagnostics.get("r_hat", 1) > R_HAT_LIMIT:
+    if not diagnostics.get("r_hat", 1) <= R_HAT_LIMIT:
         found.append(f"The chains disagree (R-hat {diagnostics['r_hat']:.2f}): take more draws.")
-    ess = min(diagnostics.get("ess_bulk", draws), diagnostics.get("ess_tail", draws))
-    if ess < min(ESS_LIMIT, draws):
-        found.append(f"Only {ess:.0f} effective draws of {draws}: take more draws.")
+    for kind in ("bulk", "tail"):
+        ess = diagnostics.get(f"ess_{kind}", draws)
+        if not ess >= min(ESS_LIMIT, draws):
+            found.append(f"Only {ess:.0f} effective draws of {draws} for the {kind} of the posterior: take more draws.")
     if diagnostics.get("divergences", 0):
         found.append(f"{diagnostics['divergences']:.0f} divergent draws: the posterior has corners that the sampler "
                      "does not reach; a simpler specification may be needed.")
-    if diagnostics.get("pareto_k", 0) > PARETO_K_LIMIT:
+    if not diagnostics.get("pareto_k", 0) <= PARETO_K_LIMIT:
         found.append(f"The normal approximation does not hold (Pareto k {diagnostics['pareto_k']:.2f}, more than "
                      f"{PARETO_K_LIMIT}): use method nuts.")
-    if diagnostics.get("grid_error", 0) > GRID_LIMIT:
+    if not diagnostics.get("grid_error", 0) <= GRID_LIMIT:
         found.append(f"The log-density is off by up to {diagnostics['grid_error']:.2g} nats on the grid of "
                      "difficulties: the responses are more extreme than it was laid out for.")
     return found

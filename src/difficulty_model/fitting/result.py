@@ -34,14 +34,12 @@ class Fit:
         `sample_stats`, `observed_data` (the responses), `constant_data` (`weight`: share of each stratum in each
         test set; `stratum_of_image`), and `difficulty` (per image: mean, sd and quantiles, in probit units).
         Its attributes hold the specification, the method, the seed, the diagnostics and the verdict.
+    specification
+        What was assumed.
     """
 
     tree: xr.DataTree
-
-    @property
-    def specification(self) -> Specification:
-        """What was assumed."""
-        return from_json(self.tree.attrs["specification"])
+    specification: Specification
 
     @property
     def posterior(self) -> xr.Dataset:
@@ -106,6 +104,9 @@ class Fit:
 def load_fit(path: Path | str) -> Fit:
     """Read a fit that `Fit.save` wrote.
 
+    A fit of a specification with parts of the user's own can be written, and ArviZ reads its draws, but it cannot be
+    read back here: no code is loaded on the word of a file.
+
     Raises
     ------
     InputError
@@ -114,7 +115,7 @@ def load_fit(path: Path | str) -> Fit:
     tree = load_tree(path, "posterior", "a fit, as `difficulty-model fit` writes it")
     try:
         _validate(tree)
-        fitted = Fit(tree)
+        fitted = Fit(tree, from_json(tree.attrs["specification"]))
         # Reading each part is checking it.
         lacking = set(unknowns(fitted.specification)) - set(fitted.posterior)
         _ = fitted.responses, fitted.weights, fitted.difficulty, fitted.diagnostics, fitted.trouble

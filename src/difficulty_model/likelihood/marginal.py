@@ -60,7 +60,11 @@ def tabulate(
         As `Patterns.complete`.
     """
     right, wrong = jax.vmap(lambda s, c: c.log_probabilities(s, grid.nodes))(skill, curve)
-    population = jax.vmap(lambda p: p.log_density(grid.nodes))(populations) + grid.log_weights
+    # Scaled to sum to one, which it does already on a grid that resolves it: a population that a search has made
+    # narrower than the spacing would otherwise seem ever more likely.
+    population = jax.nn.log_softmax(
+        jax.vmap(lambda p: p.log_density(grid.nodes))(populations) + grid.log_weights, axis=1
+    )
     if complete:
         return Tables(right - wrong, population + wrong.sum(0))
     return Tables(jnp.concatenate([right, wrong]), population)
