@@ -59,8 +59,8 @@ def test_mean_sd_and_quantiles_are_those_of_quadrature(exact):  # noqa: ANN001
     ours = difficulties.quantiles(probability, grid, LEVELS)[of_image]
     cumulative = cumulative_simpson(density, x=FINE, initial=0)
     theirs = np.array([np.interp(LEVELS, c, FINE) for c in cumulative])
-    # The cumulative distribution is interpolated linearly between nodes a third of the smallest sd apart.
-    assert (np.abs(ours - theirs) / sd[:, None]).max() < 0.02
+    # As documented: to 1% of an sd, on nodes a third of the smallest sd apart.
+    assert (np.abs(ours - theirs) / sd[:, None]).max() < 0.01
 
 
 def test_draws_have_the_exact_distribution(exact):  # noqa: ANN001

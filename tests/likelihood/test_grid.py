@@ -95,3 +95,13 @@ def test_weights_integrate_what_they_should():
     for power, exact in [(0, 1.0), (1, 0.3), (2, 0.3**2 + 1.2**2)]:
         density = jnp.exp(jax.scipy.stats.norm.logpdf(grid.nodes, 0.3, 1.2) + grid.log_weights)
         assert float(grid.nodes**power @ density) == pytest.approx(exact, abs=1e-12)
+
+
+def test_repeated_showings_are_resolved():
+    # Fifty answers to one image pin its difficulty seven times closer than one answer does.
+    world = simulate(4, skill=np.linspace(-0.5, 0.5, 6), images={"only": 500}, mean=(0.0,), sd=(1.5,), showings=50)
+    patterns = patterns_of(world)
+    population = Normal(jnp.asarray(world.mean)[None], jnp.asarray(world.sd)[None])
+    grid = grid_for(jnp.asarray(world.skill)[None], Probit(), population, showings=patterns.showings)
+    exact = log_density(world, patterns, sinh_grid(center=0.0, scale=1e6, spacing=0.01, low=-14.0, high=14.0))
+    assert log_density(world, patterns, grid) == pytest.approx(exact, rel=0, abs=ALLOWED)
