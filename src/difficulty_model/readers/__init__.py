@@ -5,10 +5,12 @@ from difficulty_model.readers.cifar10_1 import read_cifar10_1
 from difficulty_model.readers.imagenetv2 import read_imagenetv2
 from difficulty_model.readers.layouts import LAYOUTS, Layout, Reader
 from difficulty_model.readers.long import read_long
+from difficulty_model.readers.predictions import read_predictions
 from difficulty_model.readers.py_irt import read_py_irt
 from difficulty_model.readers.wide import read_wide
 
 __all__ = [
     "LAYOUTS", "Layout", "Reader",
-    "read_accuracies", "read_cifar10_1", "read_imagenetv2", "read_long", "read_py_irt", "read_wide",
+    "read_accuracies", "read_cifar10_1", "read_imagenetv2", "read_long", "read_predictions",
+    "read_py_irt", "read_wide",
 ]

@@ -10,6 +10,7 @@ from difficulty_model.readers.accuracies import read_accuracies
 from difficulty_model.readers.cifar10_1 import read_cifar10_1
 from difficulty_model.readers.imagenetv2 import read_imagenetv2
 from difficulty_model.readers.long import read_long
+from difficulty_model.readers.predictions import read_predictions
 from difficulty_model.readers.py_irt import read_py_irt
 from difficulty_model.readers.wide import read_wide
 from difficulty_model.responses import Responses
@@ -45,6 +46,10 @@ class Layout:
 
 
 LAYOUTS: dict[str, Layout] = {
+    "predictions": Layout(
+        read_predictions, "the folder that `difficulty-inference run` writes: the best classes per image",
+        "predictions/<test set>/<model>.parquet",
+    ),
     "imagenetv2": Layout(
         read_imagenetv2, "the folder of the ImageNetV2 release: top-k class ids per image",
         "data/predictions/<test set>/<model>.npy",
