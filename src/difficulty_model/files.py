@@ -1,7 +1,9 @@
 """Reading files that others made, safely; writing files whole or not at all."""
 
+import glob
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +48,14 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(path: Path | str) -> None:
+    """Remove what a killed process left of its `written_whole(path)`; call it where nobody else writes `path`."""
+    path = Path(path)
+    for entry in path.parent.glob(f".{glob.escape(path.stem)}-????????{glob.escape(path.suffix)}"):
+        if re.fullmatch(r"[a-z0-9_]{8}", entry.name[len(path.stem) + 2 :].removesuffix(path.suffix)):
+            entry.unlink(missing_ok=True)
+
+
 def existing(path: Path | str, expected: str) -> Path:
     """Return `path`, or raise an `InputError` that says what was `expected` there."""
     path = Path(path)
@@ -65,11 +75,11 @@ def read_json(path: Path | str) -> Any:
         raise InputError(f"{path} is not readable as JSON: {error}; is the file complete?") from error
 
 
-def read_npy(path: Path | str) -> np.ndarray:
-    """Return the array of a `.npy` file, never unpickling anything."""
+def read_npy(path: Path | str, *, mapped: bool = False) -> np.ndarray:
+    """Return the array of a `.npy` file, never unpickling anything; `mapped` leaves it on disk until it is read."""
     path = existing(path, "a .npy array")
     try:
-        array = np.load(path, allow_pickle=False)
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise InputError(
             f"{path} is not a readable .npy array: {error}; expected plain numbers (pickled objects are "
