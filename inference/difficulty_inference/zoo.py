@@ -1,90 +1,99 @@
-"""The classifiers under test, from nearly guessing to nearly perfect: a table."""
+"""Zoos: which models to run, in a TOML file."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.ensemble import AdaBoostClassifier, ExtraTreesClassifier, RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.naive_bayes import BernoulliNB, GaussianNB
-from sklearn.neighbors import KNeighborsClassifier
-from sklearn.svm import SVC
-from sklearn.tree import DecisionTreeClassifier
+from difficulty_inference.adapters import Entry, EstimatorEntry, ModuleEntry, TimmEntry
+from difficulty_inference.importing import Code
+from difficulty_model.errors import InputError, unknown_name
+from difficulty_model.files import existing
 
-from difficulty_inference.training import Images, Labels, Predict, Train, convolutional, network, perceptron
+KINDS: Mapping[str, type[Entry]] = {"timm": TimmEntry, "module": ModuleEntry, "estimator": EstimatorEntry}
+"""What an entry is, by the key that says where its model comes from."""
+
+SAFE_NAME = re.compile(r"[\w][\w.,+@=\[\]-]{0,199}", re.ASCII)
+"""What models and test sets may be called, since files are named after them."""
 
 
-@dataclass(frozen=True)
-class Classifier:
-    """A classifier under test.
+def read_zoo(path: Path | str) -> list[Entry]:
+    """Return the entries of a zoo file, in order.
 
-    Attributes
-    ----------
-    name : str
-        What it is: kind, size where it has one, and number of training images.
-    training_images : int
-        How many images it is trained on.
-    train : Train
-        Its training.
+    Every table of the array ``model`` is one model: ``timm``, ``module`` or ``estimator`` says where it comes from, the
+    other keys are the attributes of `TimmEntry`, `ModuleEntry` or `EstimatorEntry`. Files and folders are seen
+    from the folder of the zoo, and modules may lie there. A zoo names code that is run: use only zoos that you trust.
+
+    Raises
+    ------
+    InputError
+        If the file is not TOML, names no model or one twice, or an entry has unknown, missing or wrong keys.
     """
-
-    name: str
-    training_images: int
-    train: Train
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of classifier, trained on several numbers of images."""
-
-    name: str
-    train: Train
-    training_images: tuple[int, ...]
-
-
-def scikit(make: Callable[[int], Any]) -> Train:
-    """Return the training of a scikit-learn classifier, which `make` makes from a seed."""
-
-    def train(images: Images, labels: Labels, seed: int) -> Predict:
-        return make(seed).fit(images, labels).predict
-
-    return train
+    path = existing(path, "a zoo file in TOML")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path} is not readable as TOML: {error}") from error
+    tables = content.get("model")
+    if not isinstance(tables, list) or not tables or set(content) != {"model"}:
+        raise InputError(f"{path} holds {', '.join(map(repr, content)) or 'nothing'}; expected one table [[model]] for "
+                         "each model, and nothing else")
+    entries = []
+    for number, table in enumerate(tables, start=1):
+        try:
+            entries.append(_entry(table, path.parent.resolve()))
+        except InputError as error:
+            raise InputError(f"model {number} of {path}: {error}") from error
+    names = [entry.name for entry in entries]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{path} has several models named {', '.join(map(repr, twice))}; names must differ")
+    return entries
 
 
-KINDS = (
-    Kind("gaussian-bayes", scikit(lambda _: GaussianNB(var_smoothing=0.05)), (40, 100, 500)),
-    Kind("bernoulli-bayes", scikit(lambda _: BernoulliNB(binarize=0.5)), (60, 500)),
-    Kind("discriminant", scikit(lambda _: LinearDiscriminantAnalysis("lsqr", shrinkage=0.1)), (60, 500)),
-    Kind("ridge", scikit(lambda _: RidgeClassifier()), (40, 150, 500)),
-    Kind("logistic", scikit(lambda _: LogisticRegression(max_iter=1000)), (40, 100, 500)),
-    Kind("knn1", scikit(lambda _: KNeighborsClassifier(1)), (30, 60, 150, 500)),
-    Kind("knn9", scikit(lambda _: KNeighborsClassifier(9)), (60, 200)),
-    Kind("tree-d3", scikit(lambda seed: DecisionTreeClassifier(max_depth=3, random_state=seed)), (300,)),
-    Kind("tree-d4", scikit(lambda seed: DecisionTreeClassifier(max_depth=4, random_state=seed)), (150,)),
-    Kind("tree", scikit(lambda seed: DecisionTreeClassifier(random_state=seed)), (50, 150, 500)),
-    Kind("forest-t5", scikit(lambda seed: RandomForestClassifier(5, random_state=seed)), (100, 500)),
-    Kind("forest-t100", scikit(lambda seed: RandomForestClassifier(100, random_state=seed)), (80, 500)),
-    Kind("extra-trees-t20", scikit(lambda seed: ExtraTreesClassifier(20, random_state=seed)), (200,)),
-    Kind("boosted-stumps-t50", scikit(lambda seed: AdaBoostClassifier(random_state=seed)), (500,)),
-    Kind("svm-linear", scikit(lambda _: SVC(kernel="linear")), (50, 300)),
-    Kind("svm-cubic", scikit(lambda _: SVC(kernel="poly", degree=3)), (100, 500)),
-    Kind("svm-rbf", scikit(lambda _: SVC(C=5)), (40, 200, 500)),
-    Kind("mlp-w4-d1", network(partial(perceptron, width=4, depth=1), epochs=60), (500,)),
-    Kind("mlp-w8-d3", network(partial(perceptron, width=8, depth=3), epochs=60), (300,)),
-    Kind("mlp-w16-d1", network(partial(perceptron, width=16, depth=1), epochs=60), (100, 500)),
-    Kind("mlp-w64-d2", network(partial(perceptron, width=64, depth=2), epochs=60), (50, 200, 500)),
-    Kind("mlp-w256-d1", network(partial(perceptron, width=256, depth=1), epochs=60), (500,)),
-    Kind("cnn-w4-d1", network(partial(convolutional, width=4, depth=1), epochs=40), (150, 500)),
-    Kind("cnn-w8-d2", network(partial(convolutional, width=8, depth=2), epochs=40), (60, 300)),
-    Kind("cnn-w16-d2", network(partial(convolutional, width=16, depth=2), epochs=40), (40, 500)),
-    Kind("cnn-w32-d3", network(partial(convolutional, width=32, depth=3), epochs=40), (150, 500)),
-)
+def require_safe_name(name: str, kind: str) -> str:
+    """Return the name, or raise an `InputError` if no file can be named after it."""
+    if not SAFE_NAME.fullmatch(name):
+        raise InputError(f"{kind} {name!r} cannot name a file; use letters, digits and . , + @ = [ ] - _, and start "
+                         "with a letter or digit")
+    return name
 
-ZOO = tuple(
-    Classifier(f"{kind.name}-n{images}", images, kind.train)
-    for kind in KINDS
-    for images in kind.training_images
-)
-"""All classifiers, in the order of the columns of the responses file."""
+
+def _entry(table: Any, folder: Path) -> Entry:
+    kinds = [key for key in KINDS if isinstance(table, dict) and key in table]
+    if len(kinds) != 1:
+        raise InputError(f"says {' and '.join(kinds) or 'nothing'} about where it comes from; expected one of "
+                         f"{', '.join(KINDS)}")
+    kind = KINDS[kinds[0]]
+    wanted = get_type_hints(kind)
+    for key in table:
+        if key not in wanted:
+            raise unknown_name(f"key of a model from {kinds[0]}", key, wanted)
+    named = {"name": re.split("[:/]", str(table[kinds[0]]))[-1], **table}
+    values = {key: _value(key, value, wanted[key], folder) for key, value in named.items()}
+    missing = [f.name for f in fields(kind) if f.default is f.default_factory is MISSING and f.name not in values]  # type: ignore[arg-type]
+    if missing:
+        raise InputError(f"has no {', '.join(missing)}")
+    require_safe_name(values["name"], "name")
+    return kind(**values)
+
+
+def _value(key: str, value: Any, wanted: Any, folder: Path) -> Any:
+    """Return a value of TOML as the type that the attribute wants."""
+    kinds = get_args(wanted) if get_origin(wanted) is UnionType else (wanted,)
+    if isinstance(value, str) and Path in kinds:
+        return folder / value
+    if isinstance(value, str) and Code in kinds:
+        return Code(value, folder)
+    plain = tuple(get_origin(kind) or kind for kind in kinds)
+    if isinstance(value, bool) and bool not in plain or not isinstance(value, plain):
+        expected = " or ".join(getattr(kind, "__name__", str(kind)) for kind in plain if kind is not type(None))
+        raise InputError(f"{key} = {value!r} is a {type(value).__name__}; expected {expected}")
+    try:
+        json.dumps(value)
+    except TypeError as error:  # what decides answers is stored as JSON, which has no dates
+        raise InputError(f"{key} = {value!r} has a date or a time in it; write it as text, in quotes") from error
+    return value

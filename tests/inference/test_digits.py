@@ -1,8 +1,7 @@
-"""The digits, their split, the zoo and the file, where scikit-learn and torch are installed."""
+"""The digits example: its images, their split, its networks, its zoo and its file."""
 
 import csv
-import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +10,38 @@ import pytest
 pytest.importorskip("sklearn")
 torch = pytest.importorskip("torch")
 
+from sklearn.base import clone  # noqa: E402
+from sklearn.datasets import load_digits  # noqa: E402
+from typer.testing import CliRunner  # noqa: E402
+
 from difficulty_inference import cli  # noqa: E402
-from difficulty_inference.collecting import is_right, write_responses  # noqa: E402
-from difficulty_inference.digits import (  # noqa: E402
+from difficulty_inference.adapters import EstimatorEntry  # noqa: E402
+from difficulty_inference.arithmetic import arithmetic_on  # noqa: E402
+from difficulty_inference.digits.build import packaged_zoo, write_digits, write_wide  # noqa: E402
+from difficulty_inference.digits.data import (  # noqa: E402
     CUT,
     FILLINGS,
+    TEST_SETS,
+    TRAINING,
     TRAINING_IMAGES,
     Digits,
-    draw,
     read_digits,
     split_digits,
     unique_digits,
 )
-from difficulty_inference.training import network, perceptron, reproducible  # noqa: E402
-from difficulty_inference.zoo import ZOO  # noqa: E402
+from difficulty_inference.digits.networks import Convolutional, Network, Perceptron  # noqa: E402
+from difficulty_inference.predictions import Answers, Predictions, path_of, write_predictions  # noqa: E402
+from difficulty_inference.test_sets import load_test_set, pixels_and_labels  # noqa: E402
+from difficulty_inference.zoo import read_zoo  # noqa: E402
+from difficulty_model.errors import InputError  # noqa: E402
+from difficulty_model.readers import read_wide  # noqa: E402
 
 SHIPPED = Path(__file__).parents[2] / "data" / "digits" / "responses.csv"
 
 QUICK = ("gaussian-bayes-n500", "bernoulli-bayes-n60", "knn1-n150")
 """Classifiers without random parts or iterations: they answer alike with every version of a library."""
+
+NETWORKS = (Perceptron(width=64, depth=1), Perceptron(width=32, depth=2), Convolutional(width=8, depth=2))
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +50,36 @@ def digits() -> Digits:
 
 
 @pytest.fixture(scope="module")
-def shipped() -> list[list[str]]:
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("written") / "digits"
+    write_digits(folder, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shipped() -> list[dict[str, str]]:
     with SHIPPED.open(newline="", encoding="utf-8") as file:
-        return list(csv.reader(file))
+        return list(csv.DictReader(file))
+
+
+def untrained(network: Network, *, epochs: int, random_state: int = 0) -> Network:
+    copy = clone(network)
+    assert isinstance(copy, Network)
+    return copy.set_params(epochs=epochs, random_state=random_state)
+
+
+@pytest.fixture
+def _one_thread() -> Iterator[None]:
+    with arithmetic_on("cpu", reference=True).applied():
+        yield
+
+
+def test_images_are_the_ink_in_256_steps(digits: Digits) -> None:
+    ink = np.asarray(load_digits(return_X_y=True)[0]).reshape(-1, 8, 8)[digits.rows]
+    assert digits.images.dtype == np.uint8
+    assert (digits.images.min(), digits.images.max()) == (0, 255)
+    assert abs(digits.images / 255 - ink / 16).max() <= 0.5 / 255 + 1e-12
+    assert (np.round(digits.images / 255 * 16) == ink).all()  # nothing is lost
 
 
 def test_every_filling_follows_the_form(digits: Digits) -> None:
@@ -58,11 +97,11 @@ def test_every_filling_follows_the_form(digits: Digits) -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_no_image_is_in_training_and_test(digits: Digits, seed: int) -> None:
     split = split_digits(digits, seed=seed)
-    parts = [split.training, *split.test_sets.values()]
-    assert len(split.training) == TRAINING_IMAGES
-    together = np.concatenate(parts)
+    assert list(split) == [TRAINING, *TEST_SETS]
+    assert len(split[TRAINING]) == TRAINING_IMAGES
+    together = np.concatenate(list(split.values()))
     assert sorted(together.tolist()) == list(range(len(digits.ids)))  # each once: disjoint, none lost
-    assert all((np.diff(part) > 0).all() for part in parts)
+    assert all((np.diff(part) > 0).all() for part in split.values())
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -73,166 +112,204 @@ def test_new_writers_are_never_trained_on(digits: Digits, seed: int) -> None:
         return set(np.searchsorted(FILLINGS, digits.rows[images], side="right").tolist())
 
     assert CUT in FILLINGS
-    assert fillings(split.training) == fillings(split.test_sets["original"])
-    assert not fillings(split.training) & fillings(split.test_sets["new-writers"])
+    assert fillings(split[TRAINING]) == fillings(split["original"])
+    assert not fillings(split[TRAINING]) & fillings(split["new-writers"])
 
 
-def test_the_lot_is_uniform_and_follows_the_seed() -> None:
-    names = [str(i) for i in range(20)]
-    draws = [draw(names, 5, f"{seed}") for seed in range(2000)]
-    drawn = np.bincount(np.concatenate(draws), minlength=20)
-    expected = 2000 * 5 / 20
-    assert abs(drawn - expected).max() < 5 * np.sqrt(expected * (1 - 5 / 20))
-    assert len({tuple(positions.tolist()) for positions in draws}) > 1800  # of 15,504; some meet by chance
-    assert (draw(names, 5, "0") == draws[0]).all()
+def test_training_images_follow_the_seed(digits: Digits) -> None:
+    drawn = [set(split_digits(digits, seed=seed)[TRAINING].tolist()) for seed in range(3)]
+    assert drawn[0] == set(split_digits(digits, seed=0)[TRAINING].tolist())
+    # Two independent draws of 500 of 906 share 276 on average, with a standard deviation of 7.5.
+    assert all(230 < len(a & b) < 320 for a, b in zip(drawn, drawn[1:] + drawn[:1], strict=True))
 
 
 def test_equal_images_are_one_image() -> None:
-    a, b = np.zeros((1, 64), np.uint8), np.full((1, 64), 16, np.uint8)
+    a, b = np.zeros((1, 8, 8), np.uint8), np.full((1, 8, 8), 255, np.uint8)
     digits = unique_digits(np.concatenate([a, b, a, b, a]), np.array([0, 1, 2, 3, 4]))
     assert digits.rows.tolist() == [0, 1]
     assert digits.labels.tolist() == [0, 1]
     assert len(set(digits.ids)) == 2
-    assert digits.images.max(1).tolist() == [0, 1]
+    assert digits.images.max((1, 2)).tolist() == [0, 255]
 
 
-def test_names_of_classifiers_are_unique_and_say_the_training_images() -> None:
-    names = [classifier.name for classifier in ZOO]
-    assert len(set(names)) == len(names)
-    for classifier in ZOO:
-        assert classifier.name.endswith(f"-n{classifier.training_images}")
-        assert classifier.training_images <= TRAINING_IMAGES
+def test_what_is_written_is_read_back_image_for_image(digits: Digits, written: Path) -> None:
+    for name, members in split_digits(digits, seed=0).items():
+        test_set = load_test_set(name, written / name)
+        assert test_set.manifest.ids.tolist() == [digits.ids[i] for i in members]
+        assert test_set.manifest.labels.tolist() == digits.labels[members].tolist()
+        pixels, _ = pixels_and_labels(test_set)  # compares the contents with the ids
+        np.testing.assert_allclose(pixels, digits.images[members].reshape(-1, 64) / 255, rtol=1e-6)
 
 
-def test_a_network_learns_the_labels_it_is_shown(digits: Digits) -> None:
-    images, labels = digits.images[:200], digits.labels[:200]
-    train = network(lambda: perceptron(width=64, depth=1), epochs=40)
-    with reproducible():
-        # 200 images are easily learned by heart, with whatever labels.
-        assert (train(images, labels, 3)(images) == labels).mean() > 0.95
-        renamed = (labels + 1) % 10
-        assert (train(images, renamed, 3)(images) == renamed).mean() > 0.95
+def test_writing_again_gives_the_same_bytes_and_another_seed_others(written: Path, tmp_path: Path) -> None:
+    write_digits(tmp_path / "again", seed=0)
+    write_digits(tmp_path / "other", seed=1)
+    names = sorted(path.relative_to(written) for path in written.rglob("*") if path.is_file())
+    assert len(names) == 7  # an array and a manifest for each of three folders, and the zoo
+    for name in names:
+        assert (tmp_path / "again" / name).read_bytes() == (written / name).read_bytes()
+    differing = {str(name) for name in names
+                 if (tmp_path / "other" / name).read_bytes() != (written / name).read_bytes()}
+    assert {str(name) for name in names} - differing == {"new-writers/images.npy", "new-writers/manifest.csv"}
 
 
-def test_training_leaves_the_random_state_and_settings_of_torch_alone(digits: Digits) -> None:
-    before = torch.get_rng_state(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    with reproducible():
-        network(lambda: perceptron(width=4, depth=1), epochs=1)(digits.images[:40], digits.labels[:40], 0)
-    after = torch.get_rng_state(), torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    assert torch.equal(before[0], after[0])
-    assert before[1:] == after[1:]
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(InputError, match="cannot make the folder"):
+        write_digits(tmp_path / "file", seed=0)
 
 
-def test_a_run_is_the_same_bytes_twice_and_other_bytes_with_another_seed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    few = ("knn1-n30", "tree-n50", "forest-t5-n100", "mlp-w64-d2-n50", "cnn-w8-d2-n60")
-    monkeypatch.setattr("difficulty_inference.zoo.ZOO", tuple(c for c in ZOO if c.name in few))
-
-    def run(seed: int) -> bytes:
-        path = tmp_path / "responses.csv"
-        monkeypatch.setattr(
-            sys, "argv", ["difficulty-inference", "digits", "-o", str(path), "--seed", str(seed)]
-        )
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        assert end.value.code == 0
-        return path.read_bytes()
-
-    first = run(0)
-    assert run(0) == first
-    assert run(1) != first
-    assert "5 models" in capsys.readouterr().err
+@pytest.mark.parametrize("seed", [0, 7])
+def test_the_zoo_learns_from_training_images_only_and_takes_the_seed(tmp_path: Path, seed: int) -> None:
+    write_digits(tmp_path, seed=seed)
+    zoo = read_zoo(tmp_path / "zoo.toml")
+    assert len(zoo) >= 60
+    for entry in zoo:
+        assert isinstance(entry, EstimatorEntry)
+        assert entry.train_on is not None
+        assert entry.train_on.resolve() == (tmp_path / TRAINING).resolve()
+        assert entry.seed == seed
+        assert entry.name.endswith(f"-n{entry.training_images}")
+        assert entry.training_images is not None
+        assert entry.training_images <= TRAINING_IMAGES
+        assert entry.estimator.call(entry.options) is not None  # exists, and takes its options
 
 
-def test_a_classifier_answers_the_same_whichever_others_run(digits: Digits) -> None:
-    split = split_digits(digits, seed=0)
-    zoo = {c.name: c for c in ZOO}
-    alone = is_right(zoo["mlp-w64-d2-n50"], digits, split, seed=0)
-    is_right(zoo["cnn-w8-d2-n60"], digits, split, seed=0)
-    assert (is_right(zoo["mlp-w64-d2-n50"], digits, split, seed=0) == alone).all()
+@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+def test_a_network_learns_the_labels_it_is_shown(digits: Digits, network: Network) -> None:
+    images, labels = digits.images[:200].reshape(-1, 64) / 255, digits.labels[:200]
+    # 200 images are easily learned by heart, with whatever labels.
+    for shown in (labels, 7 * ((labels + 1) % 10) + 2, np.where(labels < 5, 3, 8)):
+        fitted = untrained(network, epochs=50).fit(images, shown)
+        assert fitted.classes_.tolist() == sorted(set(shown.tolist()))
+        assert (fitted.predict(images) == shown).mean() > 0.95
 
 
-def test_the_file_has_test_images_only_and_in_file_order(digits: Digits, tmp_path: Path) -> None:
-    split = split_digits(digits, seed=0)
-    right = {"a": digits.labels == 3, "b": digits.rows % 2 == 0}
-    write_responses(tmp_path / "responses.csv", right, digits, split)
-    with (tmp_path / "responses.csv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    position = {name: i for i, name in enumerate(digits.ids)}
-    images = [position[row["image"]] for row in rows]
-    assert images == sorted(np.concatenate(list(split.test_sets.values())).tolist())
-    for i, row in zip(images, rows, strict=True):
-        assert i in split.test_sets[row["test_set"]]
-        assert int(row["label"]) == digits.labels[i]
-        assert (row["a"] == "1", row["b"] == "1") == (digits.labels[i] == 3, digits.rows[i] % 2 == 0)
+@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+def test_predictions_are_the_classes_of_the_highest_scores(digits: Digits, network: Network) -> None:
+    images, labels = digits.images[:100].reshape(-1, 64) / 255, digits.labels[:100]
+    fitted = untrained(network, epochs=2).fit(images, labels)
+    assert (fitted.predict(images) == fitted.classes_[fitted.decision_function(images).argmax(1)]).all()
+    two = untrained(network, epochs=2).fit(images, np.where(labels < 5, 3, 8))
+    scores = two.decision_function(images)
+    assert scores.shape == (100,)  # what scikit-learn has decided for two classes
+    assert (two.predict(images) == np.where(scores > 0, 8, 3)).all()
+
+
+@pytest.mark.usefixtures("_one_thread")
+@pytest.mark.parametrize("network", NETWORKS, ids=repr)
+def test_training_follows_its_random_state_alone(digits: Digits, network: Network) -> None:
+    images, labels = digits.images[:50].reshape(-1, 64) / 255, digits.labels[:50]
+
+    def scores(random_state: int) -> np.ndarray:
+        fitted = untrained(network, epochs=2, random_state=random_state).fit(images, labels)
+        return fitted.decision_function(images)
+
+    before = torch.get_rng_state()
+    first = scores(2**32 - 1)
+    torch.manual_seed(11)
+    assert (scores(2**32 - 1) == first).all()
+    assert (scores(5) != first).any()
+    torch.set_rng_state(before)
+    scores(0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    ("network", "parameters"),
+    [
+        (Perceptron(width=5, depth=0), 64 * 10 + 10),
+        (Perceptron(width=5, depth=1), 64 * 5 + 5 + 5 * 10 + 10),
+        (Perceptron(width=5, depth=3), 64 * 5 + 5 + 2 * (5 * 5 + 5) + 5 * 10 + 10),
+        (Convolutional(width=3, depth=1), 9 * 3 + 3 + 3 * 16 * 10 + 10),
+        (Convolutional(width=3, depth=3), 9 * 3 + 3 + 9 * 3 * 6 + 6 + 9 * 6 * 12 + 12 + 12 * 10 + 10),
+    ],
+    ids=repr,
+)
+def test_a_network_has_the_size_it_says(network: Network, parameters: int) -> None:
+    layers = network.layers(pixels=64, classes=10)
+    assert sum(parameter.numel() for parameter in layers.parameters()) == parameters
+
+
+def test_a_convolutional_network_refuses_what_has_no_sides_to_halve() -> None:
+    with pytest.raises(InputError, match="at most 3"):
+        Convolutional(depth=4).layers(pixels=64, classes=10)
+    with pytest.raises(InputError, match="rows of 63 pixels"):
+        Convolutional().layers(pixels=63, classes=10)
+
+
+def answers(right: np.ndarray, labels: np.ndarray, observed: np.ndarray) -> Answers:
+    first = np.where(observed, np.where(right, labels, (labels + 1) % 10), -1)
+    trouble = {int(i): "it is gone" for i in np.flatnonzero(~observed)}
+    return Answers(first[:, None].astype(np.int32), np.where(observed, 1, np.nan).astype(np.float32), trouble, 10)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_wide_file_says_what_the_predictions_say(tmp_path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    models, sets = ["b", "a", "c"], {"second": 5, "first": 8}
+    right, observed, images = [], [], []
+    for name, size in sets.items():
+        (tmp_path / name).mkdir()
+        ids, labels = np.array([f"{name}{i}" for i in range(size)]), random.integers(0, 10, size)
+        images += ids.tolist()
+        right.append(random.random((len(models), size)) < 0.5)
+        observed.append(random.random((len(models), size)) < 0.8)
+        for j, model in enumerate(models):
+            given = answers(right[-1][j], labels, observed[-1][j])
+            write_predictions(Predictions(model, name, ids, labels, given, {}), path_of(tmp_path, model, name))
+    write_wide(tmp_path, models, list(sets), tmp_path / "responses.csv")
+    responses = read_wide(tmp_path / "responses.csv")
+    assert (responses.models, responses.test_sets, responses.images) == (models, list(sets), images)
+    shown = np.hstack(observed)
+    assert (responses.shown == shown).all()
+    assert (responses.right == (np.hstack(right) & shown)).all()
+
+
+def test_predictions_on_other_images_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    labels, seen = np.array([1, 2]), np.ones(2, bool)
+    for model, ids in [("a", ["x", "y"]), ("b", ["y", "x"])]:
+        given = Predictions(model, "t", np.array(ids), labels, answers(seen, labels, seen), {})
+        write_predictions(given, path_of(tmp_path, model, "t"))
+    with pytest.raises(InputError, match="other images"):
+        write_wide(tmp_path, ["a", "b"], ["t"], tmp_path / "responses.csv")
+    assert not (tmp_path / "responses.csv").exists()
 
 
 def test_the_shipped_file_has_the_columns_and_rows_of_the_split(
-    digits: Digits, shipped: list[list[str]]
+    digits: Digits, written: Path, shipped: list[dict[str, str]]
 ) -> None:
+    zoo = [entry.name for entry in read_zoo(written / "zoo.toml")]
+    assert list(shipped[0]) == ["image", "test_set", "label", *zoo]
     split = split_digits(digits, seed=0)
-    assert shipped[0] == ["image", "test_set", "label", *(classifier.name for classifier in ZOO)]
-    expected = {
-        (digits.ids[i], name, str(digits.labels[i]))
-        for name, images in split.test_sets.items() for i in images
-    }
-    assert {(row[0], row[1], row[2]) for row in shipped[1:]} == expected
+    # The rows of the test sets, one after the other, are in the order of scikit-learn's file.
+    assert [(row["image"], row["test_set"], int(row["label"])) for row in shipped] == sorted(
+        ((digits.ids[i], name, int(digits.labels[i])) for name in TEST_SETS for i in split[name].tolist()),
+        key=lambda row: digits.ids.index(row[0]),
+    )
 
 
-@pytest.mark.parametrize("name", QUICK)
-def test_the_shipped_responses_are_those_of_a_fresh_run(
-    digits: Digits, shipped: list[list[str]], name: str
+def test_the_command_makes_the_shipped_file_and_the_same_bytes_every_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: list[dict[str, str]]
 ) -> None:
-    classifier = next(c for c in ZOO if c.name == name)
-    fresh = is_right(classifier, digits, split_digits(digits, seed=0), seed=0)
-    column = shipped[0].index(name)
-    stored = {row[0]: row[column] == "1" for row in shipped[1:]}
-    assert stored == {image: bool(fresh[digits.ids.index(image)]) for image in stored}
+    few = [*QUICK, "tree-n50", "forest-t5-n100", "mlp-w64-d2-n50", "cnn-w8-d2-n60"]
+    models = [line for line in packaged_zoo().splitlines() if any(f'"{name}"' in line for name in few)]
+    zoo = "\n".join(["model = [", *models, "]"])
+    monkeypatch.setattr("difficulty_inference.digits.build.packaged_zoo", lambda: zoo)
 
+    def responses(folder: str, seed: int) -> bytes:
+        done = CliRunner().invoke(cli.app, ["digits", str(tmp_path / folder), "--seed", str(seed)])
+        assert done.exit_code == 0, done.output
+        return (tmp_path / folder / "responses.csv").read_bytes()
 
-@pytest.mark.parametrize("absent", ["sklearn", "torch"])
-def test_absent_libraries_are_named(tmp_path: Path, absent: str) -> None:
-    code = f"""
-import sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == {absent!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
-sys.meta_path.insert(0, Absent())
-sys.argv = ["difficulty-inference", "digits", "-o", {str(tmp_path / "responses.csv")!r}]
-from difficulty_inference.cli import main
-main()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert f"module '{absent}" in done.stderr
-    assert "pip install 'difficulty-model[inference]'" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
-def test_help_loads_neither_torch_nor_scikit_learn() -> None:
-    code = """
-import sys
-sys.argv = ["difficulty-inference", "digits", "--help"]
-from difficulty_inference.cli import main
-try:
-    main()
-finally:
-    assert not {"torch", "sklearn"} & set(sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "difficulty-inference digits -o responses.csv" in " ".join(done.stdout.split())
-
-
-def test_a_bad_path_is_told_before_training(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("difficulty_inference.collecting.is_right", lambda *_, **__: pytest.fail("trained"))
-    path = tmp_path / "no" / "file.csv"
-    monkeypatch.setattr(sys, "argv", ["difficulty-inference", "digits", "-o", str(path)])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == 2
-    assert "cannot write" in capsys.readouterr().err
+    first = responses("a", 0)
+    assert responses("b", 0) == first
+    rows = list(csv.DictReader(first.decode().splitlines()))
+    assert sorted(rows[0]) == sorted(["image", "test_set", "label", *few])
+    for column in ("image", "test_set", "label", *QUICK):
+        assert [row[column] for row in rows] == [row[column] for row in shipped]
+    # In the same folder a new seed replaces all that depends on it.
+    assert responses("b", 1) == responses("c", 1) != first

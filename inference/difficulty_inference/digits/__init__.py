@@ -1,0 +1,1 @@
+"""The embedded example: classifiers of handwritten digits, from the images to the file of responses."""
