@@ -46,7 +46,7 @@ $(VENV)/.base: pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/.all: $(VENV)/.base
-	$(PIP) --editable ".[test,inference,pymc]"
+	$(PIP) --editable ".[test,inference,timm,pymc]"
 	touch $@
 
 clean:

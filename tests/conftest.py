@@ -1,11 +1,13 @@
 """Fixtures that every test may use."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+KEPT: list[object] = []
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +17,21 @@ def real_data() -> Path:
     if not (folder / "imagenetv2").is_dir():
         pytest.skip("the released predictions are not on this machine; set DIFFICULTY_MODEL_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def torchvision_importable() -> None:
+    """See to it that timm can import torchvision, which without its compiled operators cannot be by itself."""
+    torch = pytest.importorskip("torch")
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:  # operator torchvision::nms does not exist
+        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "DEF")
+        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        KEPT.append(library)  # what it defines goes when it does
+    except ImportError:
+        pass
+    pytest.importorskip("torchvision")

@@ -1,6 +1,7 @@
 """The loop: a predictor sees the images of a test set, and answers."""
 
 import logging
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -111,9 +112,12 @@ def batches(
     workers: int,
 ) -> Iterable[Batch]:
     """Return the images of a test set in batches, prepared for a predictor by loading processes."""
+    # Forked, as is the custom on Linux, in processes too that were spawned themselves: nothing has to be sent to them,
+    # neither the weights nor a transform, which may be any function.
+    context = "fork" if workers and sys.platform == "linux" else None
     return DataLoader(
         _Prepared(predictor, test_set, indices), batch_size=batch_size, num_workers=workers, collate_fn=_collated,
-        pin_memory=arithmetic.device.type == "cuda",
+        pin_memory=arithmetic.device.type == "cuda", multiprocessing_context=context,
     )
 
 

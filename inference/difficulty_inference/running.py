@@ -9,6 +9,7 @@ import logging
 import multiprocessing
 import os
 import platform
+import re
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -140,8 +141,12 @@ def _make_folders(plan: Run) -> None:
             (plan.folder / folder).mkdir(parents=True, exist_ok=True)
         (plan.folder / LOCKS / "writable").touch()
     except OSError as error:
-        raise InputError(f"cannot write to {error.filename or plan.folder}: {error.strerror}; give a folder that can "
-                         "be written to") from error
+        raise _unwritable(error, plan.folder) from error
+
+
+def _unwritable(error: OSError, path: Path | str) -> InputError:
+    return InputError(f"cannot write to {error.filename or path}: {error.strerror}; give a folder that can be "
+                      "written to")
 
 
 def _side_by_side(plan: Run, devices: Sequence[Arithmetic]) -> Outcome:
@@ -228,6 +233,8 @@ def _acquired(lock: FileLock, *, waiting: bool) -> bool:
             return False
         logger.info("waiting for another process to finish %s", Path(lock.lock_file).stem)
         lock.acquire()
+    except OSError as error:
+        raise _unwritable(error, lock.lock_file) from error
     return True
 
 
@@ -322,11 +329,10 @@ def _attempt(make: Callable[[], Made]) -> Made | ModelFailure:
 
 def _reason(error: Exception) -> str:
     text = str(error).strip()
-    _, from_loading, told = text.partition("\nOriginal Traceback")
-    if from_loading:  # the text of an error in a loading process is its whole traceback, whose frames are indented
-        lines = told.splitlines()
-        end = max(place for place, line in enumerate(lines) if line.startswith(" "))
-        return lines[end + 1].removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")
+    if loading := re.match(r"Caught (\w+) in DataLoader worker", text):
+        # The text of an error in a loading process is the whole traceback of that process.
+        told = re.findall(rf"^(?:[\w<>]+\.)*({loading[1]}\b.*)", text, re.MULTILINE)
+        return str(told[-1]).removeprefix(f"{InputError.__name__}: ")
     first = text.split("\n")[0]
     if isinstance(error, InputError):
         return first
