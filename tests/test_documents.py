@@ -24,3 +24,12 @@ def test_the_map_names_every_module() -> None:
     for module in sorted((ROOT / "src" / "difficulty_model").glob("*.py")):
         if module.stem not in {"__init__", "__main__"}:
             assert module.name in text, f"docs/map.md does not name {module.name}"
+
+
+def test_the_map_names_every_module_of_inference() -> None:
+    text = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
+    for entry in sorted((ROOT / "inference" / "difficulty_inference").iterdir()):
+        if entry.suffix == ".py" and entry.stem != "__init__":
+            assert f"`{entry.name}`" in text, f"docs/map.md does not name {entry.name}"
+        elif entry.is_dir() and entry.stem != "__pycache__":
+            assert f"`{entry.name}/`" in text, f"docs/map.md does not name {entry.name}/"

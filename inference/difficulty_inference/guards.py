@@ -42,8 +42,8 @@ def _not_observed(answers: Answers, test_set: TestSet) -> Iterator[str]:
         first = "; ".join(
             f"{PurePath(str(test_set.manifest.paths[i]))}: {reason}" for i, reason in list(answers.trouble.items())[:3]
         )
-        yield (f"{len(answers.trouble)} of {len(test_set)} images were not observed ({first}); mend them and delete "
-               "this file to have them observed")
+        yield (f"{len(answers.trouble)} of {len(test_set)} images were not observed ({first}); run "
+               "again when they are mended")
 
 
 def _out_of_order_or_near_chance(answers: Answers, test_set: TestSet) -> Iterator[str]:

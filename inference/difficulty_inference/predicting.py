@@ -19,6 +19,9 @@ from difficulty_model.errors import InputError
 
 logger = logging.getLogger("difficulty_inference")
 
+NOT_NUMBERS = "its scores are not numbers"
+"""Why an image was not observed that could be read."""
+
 Item: TypeAlias = tuple[int, torch.Tensor | str]
 """A position among the images asked for, with the prepared image, or with why there is none."""
 
@@ -245,5 +248,5 @@ def _as_answers(results: _Results | None, trouble: Mapping[int, str], *, size: i
         return Answers(np.full((size, 1), -1, np.int32), np.full(size, np.nan, np.float32), dict(trouble), classes)
     top = results.top.cpu().numpy()
     silent = np.flatnonzero(top[:, 0] < 0).tolist()
-    reasons = {i: trouble.get(i, "its scores are not numbers") for i in silent}
+    reasons = {i: trouble.get(i, NOT_NUMBERS) for i in silent}
     return Answers(top, results.margin.cpu().numpy(), reasons, classes)

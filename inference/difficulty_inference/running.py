@@ -28,7 +28,7 @@ from tqdm.auto import tqdm
 from difficulty_inference.adapters import Entry
 from difficulty_inference.arithmetic import Arithmetic
 from difficulty_inference.guards import remarks
-from difficulty_inference.predicting import BatchSize, answer
+from difficulty_inference.predicting import NOT_NUMBERS, BatchSize, answer
 from difficulty_inference.predictions import (
     Answers,
     Predictions,
@@ -40,7 +40,7 @@ from difficulty_inference.predictions import (
 )
 from difficulty_inference.predictor import Predictor
 from difficulty_inference.ranks import Ranks, merged
-from difficulty_inference.test_sets import TestSet
+from difficulty_inference.test_sets import TestSet, Unreadable
 from difficulty_model.errors import InputError
 from difficulty_model.files import remove_leftovers
 
@@ -277,11 +277,28 @@ def _missing(entry: Entry, plan: Run) -> dict[str, dict[str, Any]] | ModelFailur
     for test_set in plan.test_sets:
         path = path_of(plan.folder, entry.name, test_set.name)
         remove_leftovers(path)
-        if hash_in(path) == hash_of(configurations[test_set.name]):
-            if plan.strict and (noticed := read_predictions(path).remarks):
-                return ModelFailure(f"on {test_set.name} {noticed[0]}")
-            del configurations[test_set.name]
+        if hash_in(path) != hash_of(configurations[test_set.name]):
+            continue
+        made = read_predictions(path)
+        if _is_mended(made.answers, test_set):
+            continue
+        if plan.strict and made.remarks:
+            return ModelFailure(f"on {test_set.name} {made.remarks[0]}")
+        del configurations[test_set.name]
     return configurations
+
+
+def _is_mended(answers: Answers, test_set: TestSet) -> bool:
+    """Return whether an image can be read that could not be read when the answers were given."""
+    return any(_is_readable(test_set, i) for i, reason in answers.trouble.items() if reason != NOT_NUMBERS)
+
+
+def _is_readable(test_set: TestSet, index: int) -> bool:
+    try:
+        test_set.image(index)
+    except Unreadable:
+        return False
+    return True
 
 
 def _answer_share(
@@ -303,6 +320,9 @@ def _finish(
         if isinstance(part, ModelFailure):
             return part
     answers = merged([part for part in parts if isinstance(part, Answers)], len(test_set))
+    if not answers.observed.any():  # such as of a folder that is not mounted: nothing that should count as done
+        return ModelFailure(f"none of the {len(test_set)} images of {test_set.name} was observed; the first: "
+                            f"{next(iter(answers.trouble.values()))}")
     noticed = remarks(answers, test_set)
     if noticed and plan.strict:
         return ModelFailure(f"on {test_set.name} {noticed[0]}")

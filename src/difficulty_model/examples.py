@@ -14,7 +14,7 @@ EXAMPLES = ("digits",)
 def load_example(name: str) -> Responses:
     """Return the responses of an example.
 
-    ``digits``: right and wrong answers of some fifty classifiers to handwritten digits, by the writers they
+    ``digits``: right and wrong answers of some sixty classifiers to handwritten digits, by the writers they
     learned from (`original`, the reference) and by writers they never saw (`new-writers`).
 
     Parameters

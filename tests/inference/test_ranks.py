@@ -81,7 +81,7 @@ def torchrun(size: int, folder: Path, *arguments: object) -> subprocess.Complete
                "difficulty_inference.cli", "run", folder / "zoo.toml", *arguments, "--workers", 0, "--device", "cpu"]
     return subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]), "OMP_NUM_THREADS": "1"},
     )
 
 

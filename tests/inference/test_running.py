@@ -92,7 +92,7 @@ def times_of(folder: Path) -> dict[str, int]:
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in folder.glob("[!.]*/[!.]*.parquet")}
 
 
-def start(function: Callable[..., None], *arguments: object):
+def start(function: Callable[..., object], *arguments: object):
     process = FORKED.Process(target=function, args=arguments)
     process.start()
     return process
@@ -166,6 +166,36 @@ def test_images_that_cannot_be_read_are_named_counted_and_null(tmp_path):
     assert shown.manifest.paths[3] in remark
     assert shown.manifest.paths[20] in remark
     assert not read_predictions(tmp_path / "out" / "whole" / "reader.parquet").remarks
+
+
+def test_images_that_have_been_mended_are_observed_by_the_next_run(tmp_path):
+    shown = written_set(tmp_path / "set", in_turn(30))
+    lost, spoilt = (shown.folder / str(shown.manifest.paths[i]) for i in (4, 9))
+    content = lost.read_bytes()
+    lost.unlink()
+    spoilt.write_bytes(b"no image")
+    plan = plan_of(tmp_path / "out", [entry("reader"), entry("broken")], shown)
+    run(plan)
+    before = times_of(tmp_path / "out")
+    run(plan)
+    assert times_of(tmp_path / "out") == before  # nothing was mended; images without scores are not asked again
+    lost.write_bytes(content)
+    run(plan)
+    found = read_predictions(tmp_path / "out" / "set" / "reader.parquet")
+    assert list(found.answers.trouble) == [9]
+    assert all(times_of(tmp_path / "out")[name] > time for name, time in before.items())
+
+
+def test_a_test_set_of_which_nothing_can_be_read_leaves_no_file(tmp_path):
+    """Such as one on a disk that is not there today: it must not count as done tomorrow."""
+    shown = written_set(tmp_path / "set", in_turn(10))
+    plan = plan_of(tmp_path / "out", [entry("reader")], shown)
+    away = shown.folder.rename(tmp_path / "away")
+    assert "none of the 10 images of set was observed; the first: No such file" in run(plan)["reader"]
+    assert files_in(tmp_path / "out") == {}
+    away.rename(shown.folder)
+    assert run(plan) == {}
+    assert read_predictions(tmp_path / "out" / "set" / "reader.parquet").right.all()
 
 
 def test_strict_stops_at_a_remark_without_writing_the_file(tmp_path):
@@ -392,7 +422,7 @@ class Launched:
         with log.open("a") as file:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "difficulty_inference.cli", *map(str, arguments)], stdout=file, stderr=file,
-                env=os.environ | {"PYTHONPATH": str(HERE)},
+                env=os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])},
             )
         self.pid = self.process.pid
 
