@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from difficulty_inference.console import AsJson, err, logging_above_bars, needing_inference, out, pairs
+from difficulty_inference.experiments import commands
 from difficulty_model.errors import InputError
 from difficulty_model.files import written_whole
 
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Run classifiers on images and write their answers to files for `difficulty-model`.",
     add_completion=False, no_args_is_help=True, rich_markup_mode="markdown", pretty_exceptions_enable=False,
 )
+app.add_typer(commands.app, name="experiment")
 
 Zoo = Annotated[Path, typer.Argument(help="Zoo file: which models, in TOML.")]
 TestSets = Annotated[

@@ -79,9 +79,10 @@ def torchrun(size: int, folder: Path, *arguments: object) -> subprocess.Complete
     """Run the command under torchrun with so many processes; one that hangs fails the test."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", size, "-m",
                "difficulty_inference.cli", "run", folder / "zoo.toml", *arguments, "--workers", 0, "--device", "cpu"]
+    paths = os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])
     return subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, timeout=300, check=False,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"},
     )
 
 
