@@ -175,7 +175,7 @@ def main() -> None:
         plan = Run((), (), folder, arithmetic, batch_size=asked.batch_size, workers=asked.workers)
         for entry in entries or [network]:
             compared(entry, test_set, plan, rounds=asked.rounds)
-    few, many = 4_000, 40_000
+    few, many = 20_000, 120_000
     rise = {images: memory_of_run(images) for images in (few, many)}
     print(f"memory that a run adds at its peak: {rise[few] / 2**20:.1f} MiB for {few:,} images, "
           f"{rise[many] / 2**20:.1f} MiB for {many:,}: {(rise[many] - rise[few]) / (many - few):.0f} bytes per image, "

@@ -70,8 +70,10 @@ class Manifest:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of the images and their labels, wherever they lie."""
-        lines = (f"{image} {label}\n" for image, label in zip(self.ids, self.labels, strict=True))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
+        total = hashlib.sha256()
+        for image, label in zip(self.ids, self.labels, strict=True):
+            total.update(f"{image} {label}\n".encode())
+        return total.hexdigest()
 
 
 def content_id(content: bytes) -> str:

@@ -147,7 +147,7 @@ def best(scores: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torc
     top = scores.sort(dim=1, descending=True, stable=True).indices[:, : min(TOP, scores.shape[1])]
     right = scores.gather(1, labels[:, None])
     margin = right[:, 0] - scores.scatter(1, labels[:, None], -torch.inf).amax(1)
-    broken = scores.isnan().any(1) | margin.isnan()
+    broken = margin.isnan()  # as it is if any score is not a number
     return (
         top.to(torch.int32).masked_fill(broken[:, None], -1), margin.float().masked_fill(broken, torch.nan),
     )

@@ -144,6 +144,12 @@ def test_a_network_that_timm_does_not_know_is_told_with_those_it_does(timm):
     assert "'resnet50'" in tell(TimmEntry("r", "resnet5O.a1_in1k", pretrained=False))
 
 
+@pytest.mark.parametrize("option", ["checkpoint_path", "pretrained"])
+def test_weights_that_would_pass_unseen_are_refused(timm, option):
+    with pytest.raises(InputError, match=f"name {option}; give `weights`"):
+        TimmEntry("a", "test_resnet", options={option: "weights.pth"}).load(REFERENCE)
+
+
 def test_what_decides_the_answers_of_a_network_of_timm_is_in_its_configuration(tmp_path):
     (tmp_path / "a.pth").write_bytes(b"a")
     (tmp_path / "b.pth").write_bytes(b"a")

@@ -510,8 +510,8 @@ def test_two_runs_on_one_folder_compute_every_file_once(tmp_path):
 def test_devices_share_models_out_and_a_failure_is_told_once(tmp_path, caplog, capfd):
     shown, log = written_set(tmp_path / "set", in_turn(30)), tmp_path / "made.txt"
     zoo = [
+        *(entry("reader", f"m{i}", pause=0.02, log=str(log)) for i in range(5)),  # so that processes end one by one
         entry("shocked", label=3, log=str(log)),
-        *(entry("reader", f"m{i}", pause=0.02, log=str(log)) for i in range(5)),
     ]
     plan = plan_of(tmp_path / "out", zoo, shown, written_set(tmp_path / "other", in_turn(10), seed=1), workers=1)
     failed = run(plan, devices=[REFERENCE, REFERENCE])

@@ -58,6 +58,9 @@ class TimmEntry:
         except (ImportError, RuntimeError) as error:
             raise InputError(f"timm cannot be imported ({error}); pip install timm torchvision, in versions that go "
                              f"with torch {torch.__version__}") from error
+        if reserved := {"pretrained", "checkpoint_path"} & set(self.options):
+            raise InputError(f"options of model {self.name!r} name {', '.join(sorted(reserved))}; give `weights` or "
+                             "`pretrained` beside the options, so that the weights are known and read safely")
         architecture = self.timm.split(".")[0]
         if ":" not in self.timm and not timm.is_model(architecture):
             raise unknown_name("network of timm", architecture, timm.list_models())

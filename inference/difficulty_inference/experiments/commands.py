@@ -49,6 +49,7 @@ def new_data(
     with needing_inference():
         from difficulty_inference.experiments.new_data import train_on_new
         from difficulty_inference.zoo import read_zoo
+    _require_place(output)
     first, second = _test_sets(original, new)
     with logging_above_bars():
         result = train_on_new(read_zoo(zoo), new=second, original=first, repeats=repeats, seed=seed)
@@ -81,6 +82,7 @@ def folds(
     with needing_inference():
         from difficulty_inference.experiments.folds import cross_validate
         from difficulty_inference.zoo import read_zoo
+    _require_place(output)
     first, second = _test_sets(original, new)
     with logging_above_bars():
         result = cross_validate(read_zoo(zoo), original=first, new=second, folds=folds, seed=seed)
@@ -156,6 +158,7 @@ def discriminator(
     with needing_inference():
         from difficulty_inference.experiments.discriminator import SUPPORT_VECTORS, discriminate
         from difficulty_inference.importing import Code
+    _require_place(output)
     code = SUPPORT_VECTORS if estimator is None else Code(estimator, Path.cwd())
     with logging_above_bars():
         first, second = _features(_test_sets(original, new), zoo, model)
@@ -173,6 +176,13 @@ def discriminator(
     mean = result.tables["estimates"][0]
     table.add_row("mean", "", _interval(mean["value"], mean), f"{mean['p_value']:.2g}")
     _finish(result, table, output, as_json=as_json)
+
+
+def _require_place(output: Path) -> None:
+    """Refuse before the work what could not be written after it."""
+    if output.is_dir() or not os.access(output.parent, os.W_OK):
+        raise InputError(f"cannot write {output}; give the name of a file in a folder that exists and can be "
+                         "written to")
 
 
 def _test_sets(original: str, new: str) -> "tuple[TestSet, TestSet]":
