@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from difficulty_inference.console import AsJson, err, logging_above_bars, needing_inference, out, pairs
@@ -157,13 +158,15 @@ def _report(plan: "Run", failed: dict[str, str], *, as_json: bool) -> None:
     table = Table("model", *(test_set.name for test_set in plan.test_sets), title="Right answers in %")
     for entry in plan.zoo:
         own = [row for row in rows if row["model"] == entry.name]
-        table.add_row(entry.name, *(_share(row) for row in own) if own else ("failed",))
+        table.add_row(escape(entry.name), *(_share(row) for row in own) if own else ("failed",))
     out.print(table)
     for row in rows:
         for remark in row["remarks"]:
             err.print(f"{row['model']} on {row['test_set']}: {remark}", markup=False, highlight=False, soft_wrap=True)
     for name, reason in failed.items():
         err.print(f"{name} failed: {reason}", markup=False, highlight=False, soft_wrap=True)
+    if not rows:
+        return
     order = " ".join(f"--test-set {test_set.name}" for test_set in plan.test_sets)
     out.print(f"{plan.folder}: {len(rows)} files of {len(plan.zoo) - len(failed)} models. Next: difficulty-model "
               f"import predictions {plan.folder} {order} -o responses.nc", highlight=False, soft_wrap=True)

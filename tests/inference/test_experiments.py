@@ -65,6 +65,33 @@ class Counter:
         return np.full(len(pixels), self._answer)
 
 
+class Dark:
+    """Answers 0 on images whose first pixel is dark, else 1, whatever it has learned."""
+
+    classes_ = np.arange(2)
+
+    def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "Dark":  # noqa: ARG002
+        return self
+
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        return (pixels[:, 0] >= 0.5).astype(int)
+
+
+class Coin:
+    """Guesses 0 or 1, by its random state alone."""
+
+    classes_ = np.arange(2)
+
+    def __init__(self, random_state: int) -> None:
+        self._seed = random_state
+
+    def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "Coin":  # noqa: ARG002
+        return self
+
+    def predict(self, pixels: np.ndarray) -> np.ndarray:
+        return np.random.default_rng(self._seed).integers(0, 2, len(pixels))
+
+
 class Broken:
     """Cannot be trained."""
 
@@ -114,7 +141,8 @@ def overlapping(tmp_path: Path) -> tuple[TestSet, TestSet]:
     images, labels = drawn([0], 130)
     written(tmp_path, "training", images[:40], labels[:40])
     original = written(tmp_path, "original", images[30:80], labels[30:80])
-    return original, written(tmp_path, "new", images[35:130], labels[35:130])
+    new = np.r_[:5, 35:130]  # the first five are for training alone, the next five also in the original test set
+    return original, written(tmp_path, "new", images[new], labels[new])
 
 
 # Estimates
@@ -158,7 +186,7 @@ def test_new_data_never_tests_what_was_learned(tmp_path, overlapping):
     original, new = overlapping
     result = train_on_new([entry(tmp_path, "Parrot")], new=new, original=original, repeats=6, seed=3)
     assert {row["right"] for row in result.tables["rows"]} == {0}
-    # 130 images: 40 to learn from; 50 original less 10 of these; 95 new less 5 and less the other 45 that are original.
+    # 130 images: 40 to learn from; 50 original less 10 of these; 100 new less 5, and less 45 original ones.
     assert {record["role"]: record["used"] for record in result.sets} == {"training": 40, "original": 40, "new": 50}
     assert {row["shown"] for row in result.tables["rows"]} == {50 - 20}
 
@@ -190,6 +218,31 @@ def test_pairs_and_estimates_follow_from_the_rows(tmp_path, overlapping):
         of_a = [right["a", r, first] - right["a", r, second] for r in range(3)]
         assert by_model[0] == pytest.approx(np.mean(of_a) / result.settings["tested"])
         assert estimate(result, f"{first}-{second}")["value"] == pytest.approx(np.mean(by_model))
+
+
+def test_standard_errors_are_over_images_wherever_a_repetition_tests_them(tmp_path, overlapping):
+    original, _ = overlapping
+    images = drawn([8], 60)[0]
+    new = written(tmp_path, "zeros", images, np.zeros(60, np.int64))
+    result = train_on_new([entry(tmp_path, "Dark")], new=new, original=original, repeats=20)
+    # Every image is always right or always wrong, so that nothing but their choice matters.
+    dark = images[:, 0, 0] < 128
+    shares = [row["right"] / row["shown"] for row in result.tables["rows"] if row["arm"] == "untouched"]
+    variance = dark.var(ddof=1) / 60 + np.var(shares, ddof=1) / 20
+    assert estimate(result, "untouched")["standard_error"] == pytest.approx(variance**0.5)
+    assert estimate(result, "new-original") == {
+        "model": None, "quantity": "new-original", "value": 0, "standard_error": 0, "low": 0, "high": 0
+    }
+
+
+def test_chance_in_training_is_new_in_every_repetition_and_alike_in_all_arms(tmp_path, overlapping):
+    original, _ = overlapping
+    new = written(tmp_path, "zeros", drawn([8], 60)[0], np.zeros(60, np.int64))
+    result = train_on_new([entry(tmp_path, "Coin")], new=new, original=original, repeats=10)
+    assert len({row["right"] for row in result.tables["rows"]}) > 1
+    assert {row["only_first"] + row["only_second"] for row in result.tables["pairs"]} == {0}
+    folds = cross_validate([entry(tmp_path, "Coin")], original=original, new=new, folds=10)
+    assert len({row["right"] for row in folds.tables["rows"] if row["tested"] == "new"}) > 1
 
 
 def test_a_new_distribution_that_can_be_learned_is(tmp_path):
@@ -359,6 +412,7 @@ def test_every_combination_is_a_variant_beside_the_unchanged_model(tmp_path):
     ]
     assert made[2].options == {"C": 0.1, "kernel": "linear"}
     assert made[0] is zoo[0]
+    assert variants(zoo, "svm", {"kernel": ["linear"]})[1].options == {"C": 5, "kernel": "linear"}
 
 
 def test_variants_that_cannot_be_are_refused(tmp_path):
