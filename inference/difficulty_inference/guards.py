@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.stats import binomtest
 
-from difficulty_inference.lots import draw
 from difficulty_inference.predictions import Answers
 from difficulty_inference.test_sets import TestSet
 
@@ -59,7 +58,7 @@ def _out_of_order_or_near_chance(answers: Answers, test_set: TestSet) -> Iterato
     if _explains(orders[how], right, labels, classes, power=1 / 2):
         yield f"{told}; {how} it would be {orders[how].mean():.1%}: the labels are in another order than the classes"
         return
-    learned = _learned_order(predicted, labels, test_set.manifest.ids[observed], classes)
+    learned = _learned_order(predicted, labels, classes)
     if _explains(learned, right, labels, classes, power=1 / 4):
         yield (f"{told}; with each class matched to the label that it usually meets it would be {learned.mean():.1%}: "
                "the labels are in another order than the classes")
@@ -81,11 +80,10 @@ def _usual_orders(
 
 
 def _learned_order(
-    predicted: NDArray[np.int32], labels: NDArray[np.int64], ids: NDArray[np.str_], classes: int
+    predicted: NDArray[np.int32], labels: NDArray[np.int64], classes: int
 ) -> NDArray[np.bool_]:
     """Return which of half the answers are right, with each class renamed to its usual label in the other half."""
-    learn = np.zeros(len(labels), bool)
-    learn[draw(ids.tolist(), len(ids) // 2, "half")] = True
+    learn = np.random.default_rng(0).permutation(len(labels)) < len(labels) // 2
     counts = csr_matrix((np.ones(learn.sum()), (predicted[learn], labels[learn])), shape=(classes, classes))
     usual = np.asarray(counts.argmax(axis=1)).ravel()
     return usual[predicted[~learn]] == labels[~learn]

@@ -38,6 +38,9 @@ METADATA = b"difficulty_inference"
 SUFFIX = ".parquet"
 FORMAT = 1
 
+ROWS = 16_384
+"""Rows that are packed together: few enough that packing takes little memory."""
+
 TOP = 5
 """How many of the best classes are stored, where there are as many."""
 
@@ -141,7 +144,7 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
     }
     table = pa.table(columns).replace_schema_metadata({METADATA: json.dumps(about, sort_keys=True)})
     with written_whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", row_group_size=ROWS)
 
 
 def hash_in(path: Path) -> str | None:
