@@ -8,6 +8,7 @@ import abc
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 from jax.scipy.special import log_ndtr
 from jaxtyping import Array, Float
 
@@ -29,6 +30,10 @@ class ResponseCurve(abc.ABC):
             Difficulties τ.
         """
 
+    @abc.abstractmethod
+    def width(self) -> Float[Array, ""]:
+        """Return the sd, in units of difficulty, of the normal distribution whose cdf the curve is made of."""
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -40,3 +45,62 @@ class Probit(ResponseCurve):
     ) -> tuple[Float[Array, "node"], Float[Array, "node"]]:
         """Return (log Φ(s − τ), log Φ(τ − s))."""
         return log_ndtr(skill - difficulty), log_ndtr(difficulty - skill)
+
+    def width(self) -> Float[Array, ""]:
+        """Return 1: the unit noise of the probit."""
+        return jnp.ones(())
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Sloped(ResponseCurve):
+    """P(right) = Φ(a (s − τ)), with a slope a > 0 per model: the two-parameter normal ogive (Lord, 1952).
+
+    The skill s is the difficulty of images that the model gets right half of the time. A model of low slope is
+    less sure on easy images and less lost on hard ones than one of the same skill and a high slope.
+    """
+
+    slope: Float[Array, "..."]
+
+    def log_probabilities(
+        self, skill: Float[Array, ""], difficulty: Float[Array, "node"]
+    ) -> tuple[Float[Array, "node"], Float[Array, "node"]]:
+        """Return (log Φ(a(s − τ)), log Φ(a(τ − s)))."""
+        ahead = self.slope * (skill - difficulty)
+        return log_ndtr(ahead), log_ndtr(-ahead)
+
+    def width(self) -> Float[Array, ""]:
+        """Return 1/a."""
+        return 1 / jnp.asarray(self.slope)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Lapsing(ResponseCurve):
+    """P(right) = g + (1 − g − l) P₀(right): a curve P₀ between a guess rate g and a lapse rate l.
+
+    However hard an image, the model guesses it with probability g; however easy, it misses it with probability l
+    (Barton and Lord, 1981, with the two rates).
+    """
+
+    curve: ResponseCurve
+    guess: Float[Array, "..."]
+    lapse: Float[Array, "..."]
+
+    def log_probabilities(
+        self, skill: Float[Array, ""], difficulty: Float[Array, "node"]
+    ) -> tuple[Float[Array, "node"], Float[Array, "node"]]:
+        """Return (log(g + (1 − g − l) P₀), log(l + (1 − g − l)(1 − P₀)))."""
+        right, wrong = self.curve.log_probabilities(skill, difficulty)
+        span = jnp.log1p(-(jnp.asarray(self.guess) + self.lapse))
+        return jnp.logaddexp(_log(self.guess), span + right), jnp.logaddexp(_log(self.lapse), span + wrong)
+
+    def width(self) -> Float[Array, ""]:
+        """Return that of the curve in between."""
+        return self.curve.width()
+
+
+def _log(rate: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return log(rate), for a rate of 0 a number so low that nothing is added, with a derivative of 0."""
+    none = jnp.asarray(rate) <= 0
+    return jnp.where(none, -1e10, jnp.log(jnp.where(none, 1.0, rate)))

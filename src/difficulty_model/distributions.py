@@ -44,3 +44,17 @@ class LogNormal(Distribution):
         from numpyro import distributions
 
         return distributions.LogNormal(log(self.median), self.spread)
+
+
+@dataclass(frozen=True)
+class Beta(Distribution):
+    """Beta(right, wrong): a share, as if so many of each but one had been seen."""
+
+    right: float
+    wrong: float
+
+    def to_numpyro(self) -> "NumpyroDistribution":
+        """Return ``numpyro.distributions.Beta``."""
+        from numpyro import distributions
+
+        return distributions.Beta(self.right, self.wrong)

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from difficulty_model.errors import unknown_name
 from difficulty_model.fitting import Fit, difficulties
-from difficulty_model.likelihood import Grid, collapse, grid_for
+from difficulty_model.likelihood import Grid, collapse, grid_for, log_masses, nodes_of
 from difficulty_model.specification import Specification
 from difficulty_model.types import IMAGE, MODEL, TEST_SET
 
@@ -29,9 +29,10 @@ class OnGrid:
     nodes
         Difficulties, in probit units.
     right
-        Probability that each model is right on an image of each difficulty.
+        Probability that each model is right on an image of each difficulty; last, where there are such images, on one
+        that no model can learn.
     share
-        Share of each stratum's images that have each difficulty.
+        Share of each stratum's images that have each difficulty, and last that are unlearnable.
     """
 
     nodes: Float[np.ndarray, "node"]
@@ -54,11 +55,9 @@ def on_grid(fit: Fit) -> OnGrid:
 
 @jax.jit
 def _laid_out(numbers: Specification, grid: Grid) -> tuple[Array, Array]:
-    right = jax.vmap(jax.vmap(lambda s, c: jnp.exp(c.log_probabilities(s, grid.nodes)[0])))(
-        numbers.skill, numbers.curve
-    )
-    log_density = jax.vmap(jax.vmap(lambda p: p.log_density(grid.nodes)))(numbers.population)
-    return right, jax.nn.softmax(log_density + grid.log_weights, axis=-1)
+    nodes = nodes_of(numbers.population, grid)
+    right = jax.vmap(jax.vmap(lambda s, c: jnp.exp(c.log_probabilities(s, nodes)[0])))(numbers.skill, numbers.curve)
+    return right, jnp.exp(jax.vmap(lambda p: log_masses(p, grid))(numbers.population))
 
 
 def population_accuracies(fit: Fit) -> xr.DataArray:
@@ -100,7 +99,8 @@ def population_table(fit: Fit, *, level: float = LEVEL) -> pd.DataFrame:
         Columns `test_set`, `quantity` ("mean" or "sd"), and the posterior `mean`, `sd`, `low`, `high`.
     """
     drawn = on_grid(fit)
-    share = fit.weights.values @ drawn.share
+    share = fit.weights.values @ drawn.share[..., : len(drawn.nodes)]
+    share /= share.sum(-1, keepdims=True)  # of the images that can be learned; the others have no difficulty
     mean = share @ drawn.nodes
     sd = np.sqrt(np.maximum(share @ drawn.nodes**2 - mean**2, 0))
     return pd.concat(

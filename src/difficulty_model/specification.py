@@ -36,11 +36,15 @@ class Prior:
     reference
         If given, the value that is held fixed for the first name of that dimension: with skills and difficulties
         on one scale, only differences of locations are identified, so one location must be set.
+    held
+        What is held at the reference: the ``first`` name's value, or the ``mean`` over all names (of positive
+        numbers the geometric one), so that none is singled out.
     """
 
     distribution: distributions.Distribution
     over: Literal["model", "stratum"] | None = None
     reference: float | None = None
+    held: Literal["first", "mean"] = "first"
 
 
 @jax.tree_util.register_dataclass

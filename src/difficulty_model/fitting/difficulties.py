@@ -11,7 +11,7 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 from tqdm.auto import tqdm
 
-from difficulty_model.likelihood import Grid, Patterns, Tables, difficulty_posterior, tabulate
+from difficulty_model.likelihood import Grid, Patterns, Tables, difficulty_posterior, nodes_of, tabulate
 from difficulty_model.specification import Specification
 
 REFINEMENT = 3.0
@@ -22,7 +22,7 @@ at this spacing, a third of the smallest posterior sd, quantiles are off by less
 def average_posterior(
     numbers: Specification, patterns: Patterns, grid: Grid, *, progress: bool
 ) -> Float[np.ndarray, "pattern node"]:
-    """Return, for every pattern, the probability of each node, averaged over draws.
+    """Return, for every pattern, the probability of each node, and last that it is unlearnable, averaged over draws.
 
     Parameters
     ----------
@@ -39,13 +39,18 @@ def average_posterior(
         def add_draw(total: Array, drawn: Specification) -> tuple[Array, None]:
             return total + difficulty_posterior(_tables(drawn, grid, patterns.complete), responses, stratum), None
 
-        zero = jnp.zeros((len(responses), len(grid.nodes)))
+        zero = jnp.zeros((len(responses), len(nodes_of(numbers.population, grid))))
         total, _ = jax.lax.scan(add_draw, zero, numbers)
         return total / len(numbers.skill)
 
     chunks = list(zip(patterns.responses, patterns.stratum, strict=True))
     bar = tqdm(chunks, desc="difficulties", unit=" chunks", disable=None if progress else True, leave=False)
     return np.concatenate([np.asarray(of_chunk(numbers, *chunk, grid)) for chunk in bar])
+
+
+def learnable(probability: Float[np.ndarray, "pattern node"], grid: Grid) -> Float[np.ndarray, "pattern node"]:
+    """Return the probability of each node, given that the images of a pattern can be got right."""
+    return _learnable(probability, len(grid.nodes))
 
 
 def moments(
@@ -67,7 +72,7 @@ def quantiles(
 def draw_difficulties(
     numbers: Specification, patterns: Patterns, grid: Grid, *, random_seed: int
 ) -> Float[np.ndarray, "draw image"]:
-    """Return one difficulty of every image per draw of skills and populations.
+    """Return one difficulty of every image per draw of skills and populations; infinite where it is unlearnable.
 
     Parameters
     ----------
@@ -85,9 +90,12 @@ def draw_difficulties(
 
     @jax.jit
     def of_draw(key: Array, drawn: Specification, responses: Array, stratum: Array, grid: Grid) -> Array:
-        probability = difficulty_posterior(_tables(drawn, grid, patterns.complete), responses, stratum)
+        every = difficulty_posterior(_tables(drawn, grid, patterns.complete), responses, stratum)
+        probability = _learnable(every, len(grid.nodes))
         wanted = jax.random.normal(key, (len(responses),), dtype=probability.dtype)
-        return jax.vmap(lambda w, z: jnp.interp(w, z, grid.nodes))(wanted, _probits_of_cumulative(probability))
+        values = jax.vmap(lambda w, z: jnp.interp(w, z, grid.nodes))(wanted, _probits_of_cumulative(probability))
+        lost = jax.random.uniform(jax.random.fold_in(key, 1), values.shape) < every[:, len(grid.nodes) :].sum(1)
+        return jnp.where(lost, jnp.inf, values)
 
     keys = jax.random.split(jax.random.key(random_seed), len(numbers.skill))
     drawn = (jax.tree.map(lambda leaf, d=d: leaf[d], numbers) for d in range(len(keys)))
@@ -105,6 +113,11 @@ def _probits_of_cumulative(probability: Float[Array, "pattern node"]) -> Float[A
     slope = jnp.asarray(jnp.gradient(probability, axis=1))
     cumulative = jnp.cumsum(probability, axis=1) - probability / 2 - slope / 12
     return jax.lax.cummax(ndtri(jnp.clip(cumulative, 1e-300, 1 - 1e-16)), axis=1)
+
+
+def _learnable(probability: Array, nodes: int) -> Array:
+    among = probability[:, :nodes]
+    return among / among.sum(1, keepdims=True)
 
 
 def _tables(numbers: Specification, grid: Grid, complete: bool) -> Tables:  # noqa: FBT001

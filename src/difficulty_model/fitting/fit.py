@@ -138,18 +138,21 @@ def _labelled(sample: Sample, specification: Specification, names: dict[str, lis
 def _difficulty(
     specification: Specification, posterior: xr.Dataset, patterns: Patterns, images: list[str], *, progress: bool
 ) -> xr.Dataset:
-    """Return posterior mean, sd and quantiles of every image's difficulty."""
+    """Return posterior mean, sd and quantiles of every image's difficulty, and the probability that it is unlearnable."""
     numbers = numbers_of(specification, posterior, at_most=DIFFICULTY_DRAWS)
     grid = grid_for(
         numbers.skill, numbers.curve, numbers.population,
         showings=patterns.showings, refinement=difficulties.REFINEMENT,
     )
-    probability = difficulties.average_posterior(numbers, patterns, grid, progress=progress)
+    every = difficulties.average_posterior(numbers, patterns, grid, progress=progress)
+    probability = difficulties.learnable(every, grid)
     mean, sd = difficulties.moments(probability, np.asarray(grid.nodes))
     levels = difficulties.quantiles(probability, grid, np.asarray(QUANTILES))
     of_image = np.asarray(patterns.of_image)
+    unlearnable = every[:, len(grid.nodes) :].sum(1)[of_image]
     return xr.Dataset(
         {
+            "unlearnable": (IMAGE, unlearnable),
             "mean": (IMAGE, mean[of_image]),
             "sd": (IMAGE, sd[of_image]),
             "quantiles": ((IMAGE, "quantile"), levels[of_image]),

@@ -15,6 +15,7 @@ from difficulty_model.fitting.density import Density
 from difficulty_model.fitting.nuts import STATISTICS
 from difficulty_model.fitting.program import draw_unknowns
 from difficulty_model.fitting.sample import Sample
+from difficulty_model.likelihood.marginal import INFINITE
 from difficulty_model.specification import Specification, per_name, unknowns
 
 WARMUP = 500
@@ -33,9 +34,19 @@ def joint_program(
     anywhere = distributions.ImproperUniform(distributions.constraints.real, (), (len(stratum),))
     difficulty: Array = numpyro.sample("difficulty", anywhere)  # pyright: ignore[reportAssignmentType]
     of_image = jax.tree.map(lambda leaf: leaf[stratum], numbers.population)
-    numpyro.factor("population", jax.vmap(lambda p, t: p.log_density(t))(of_image, difficulty).sum())
-    log_right, log_wrong = jax.vmap(lambda s, c: c.log_probabilities(s, difficulty))(numbers.skill, numbers.curve)
-    numpyro.factor("responses", (right * log_right.T + wrong * log_wrong.T).sum())
+    population = jax.vmap(lambda p, t: p.log_density(t))(of_image, difficulty)
+
+    def log_likelihood(at: Array) -> Array:
+        log_right, log_wrong = jax.vmap(lambda s, c: c.log_probabilities(s, at))(numbers.skill, numbers.curve)
+        return (right * log_right.T + wrong * log_wrong.T).sum(1)
+
+    # An image that no model can get right has the same responses wherever its difficulty is drawn.
+    each = population + log_likelihood(difficulty)
+    unlearnable = jax.vmap(lambda p: p.log_unlearnable())(of_image)
+    if unlearnable is not None:
+        beside = population - jnp.log1p(-jnp.exp(unlearnable)) + unlearnable
+        each = jnp.logaddexp(each, beside + log_likelihood(jnp.full_like(difficulty, INFINITE)))
+    numpyro.factor("images", each.sum())
 
 
 def sample_joint(density: Density, *, draws: int, chains: int, random_seed: int, progress: bool) -> Sample:

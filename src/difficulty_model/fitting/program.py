@@ -1,8 +1,12 @@
 """The NumPyro program: a specification's priors, and the marginal likelihood of the responses."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpyro
+
+from numpyro.distributions import biject_to
 
 from difficulty_model.likelihood import Grid, Patterns, log_likelihood, tabulate
 from difficulty_model.specification import Prior, Specification, filled, per_name, unknowns
@@ -41,8 +45,21 @@ def _draw(path: str, prior: Prior, sizes: dict[str, int]) -> jax.Array:
     size = sizes[prior.over]
     if prior.reference is None:
         return numpyro.sample(path, distribution.expand([size]).to_event(1))  # pyright: ignore[reportReturnType]
+    if prior.held == "mean":
+        free = numpyro.sample(f"{path}.free", distribution.expand([size]).to_event(1))
+        return numpyro.deterministic(path, _held_at_mean(free, prior.reference, distribution.support))  # pyright: ignore[reportReturnType, reportArgumentType]
     first = jnp.full((1,), prior.reference)
     if size == 1:
         return numpyro.deterministic(path, first)  # pyright: ignore[reportReturnType]
     others = numpyro.sample(f"{path}.others", distribution.expand([size - 1]).to_event(1))
     return numpyro.deterministic(path, jnp.concatenate([first, others]))  # pyright: ignore[reportReturnType, reportArgumentType]
+
+
+def _held_at_mean(free: jax.Array, reference: float, support: Any) -> jax.Array:
+    """Return the numbers moved together, where they are unconstrained, so that their mean is the reference.
+
+    The move that is undone has a proper prior and no likelihood, so that it mixes at once and changes nothing.
+    """
+    onto = biject_to(support)
+    plain = onto.inv(free)
+    return onto(plain - plain.mean() + onto.inv(jnp.asarray(reference)))

@@ -78,9 +78,10 @@ def grid_for(
         Factor on the number of nodes; 2 gives the grid against which a grid is checked.
     """
     needed = jax.tree.map(np.asarray, _needed_spacing(skill, curve, populations, showings))
-    # Beyond all skills by 6 probit units every response is certain, whatever the population.
-    low = min(needed.low.min(), float(skill.min()) - 6)
-    high = max(needed.high.max(), float(skill.max()) + 6)
+    # Beyond all skills by 6 widths of the curve every response is as certain as it gets, whatever the population.
+    reach = 6 * jax.vmap(jax.vmap(lambda s, c: c.width()))(skill, curve)
+    low = min(needed.points.min(), float((skill - reach).min()))
+    high = max(needed.points.max(), float((skill + reach).max()))
     center, scale, spacing = _cheapest_map(*needed.constraints(), low=low, high=high)
     reach = (high - low) / 2 * (np.sqrt(refinement) - 1)  # a finer grid also reaches further
     return sinh_grid(
@@ -91,18 +92,17 @@ def grid_for(
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class _Needed:
-    """What a grid must resolve: populations over their extent, and images' posteriors among the skills."""
+    """What a grid must resolve: populations at their features, and images' posteriors among the skills."""
 
-    low: Float[Array, "draw stratum"]
-    high: Float[Array, "draw stratum"]
+    points: Float[Array, "draw stratum feature"]
+    widths: Float[Array, "draw stratum feature"]
     difficulty: Float[Array, "point"]
     posterior_sd: Float[Array, "point"]
 
     def constraints(self) -> tuple[np.ndarray, np.ndarray]:
         """Return points, and the largest spacing that is allowed at each."""
-        population_sd = ((self.high - self.low) / 14).ravel()
-        points = np.concatenate([self.difficulty, self.low.ravel(), self.high.ravel()])
-        return points, RESOLUTION * np.concatenate([self.posterior_sd, population_sd, population_sd])
+        points = np.concatenate([self.difficulty, self.points.ravel()])
+        return points, RESOLUTION * np.concatenate([self.posterior_sd, self.widths.ravel()])
 
 
 @jax.jit
@@ -112,10 +112,9 @@ def _needed_spacing(
     populations: Population,
     showings: Int[Array, "model"] | int,
 ) -> _Needed:
-    low, high = jax.vmap(jax.vmap(lambda p: p.extent()))(populations)
+    points, widths = jax.vmap(jax.vmap(lambda p: p.features()))(populations)
     difficulty = jnp.linspace(skill.min() - 2, skill.max() + 2, 201)
-    # A population's extent is 14 sds of a normal one; the narrowest adds most to what the responses tell.
-    prior_information = (14 / (high - low).min(1)) ** 2
+    prior_information = 1 / widths.min((1, 2)) ** 2  # the narrowest adds most to what the responses tell
 
     def information(s: Float[Array, ""], c: ResponseCurve, times: Int[Array, ""]) -> Float[Array, "point"]:
         along = (jnp.ones_like(difficulty),)
@@ -128,7 +127,7 @@ def _needed_spacing(
         lambda drawn: jax.vmap(information)(drawn[0], drawn[1], times).sum(0) + drawn[2],
         (skill, curve, prior_information),
     ).max(0)
-    return _Needed(low, high, difficulty, 1 / jnp.sqrt(most))
+    return _Needed(points, widths, difficulty, 1 / jnp.sqrt(most))
 
 
 def _cheapest_map(

@@ -4,7 +4,8 @@ With A_jq = log P(right | s_j, t_q) − log P(wrong | s_j, t_q), the likelihood 
 
     log p(y) = logsumexp_q( Σ_j y_j A_jq + Σ_j log P(wrong | s_j, t_q) + log p_k(t_q) + log w_q ).
 
-Curves and populations enter through these tables alone, so every specification is served by the same kernel.
+Curves and populations enter through these tables alone, so every specification is served by the same kernel. Images that
+no model can get right are one more node, infinitely hard, where a population has such a share.
 """
 
 from dataclasses import dataclass
@@ -20,10 +21,14 @@ from difficulty_model.likelihood.patterns import Patterns
 from difficulty_model.populations import Population
 
 
+INFINITE = 1e3
+"""A difficulty at which no model is right: the probit is 0 to hundreds of digits, and its logarithm still a number."""
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Tables:
-    """All that the kernel knows of the parameters.
+    """All that the kernel knows of the parameters, at every node of the grid and, after these, at infinity if need be.
 
     Attributes
     ----------
@@ -59,15 +64,31 @@ def tabulate(
     complete
         As `Patterns.complete`.
     """
-    right, wrong = jax.vmap(lambda s, c: c.log_probabilities(s, grid.nodes))(skill, curve)
-    # Scaled to sum to one, which it does already on a grid that resolves it: a population that a search has made
-    # narrower than the spacing would otherwise seem ever more likely.
-    population = jax.nn.log_softmax(
-        jax.vmap(lambda p: p.log_density(grid.nodes))(populations) + grid.log_weights, axis=1
-    )
+    right, wrong = jax.vmap(lambda s, c: c.log_probabilities(s, nodes_of(populations, grid)))(skill, curve)
+    population = log_masses(populations, grid)
     if complete:
         return Tables(right - wrong, population + wrong.sum(0))
     return Tables(jnp.concatenate([right, wrong]), population)
+
+
+def nodes_of(populations: Population, grid: Grid) -> Float[Array, "node"]:
+    """Return the difficulties at which tables are made: the grid's nodes, and `INFINITE` where images are unlearnable."""
+    if populations.log_unlearnable() is None:
+        return grid.nodes
+    return jnp.append(grid.nodes, INFINITE)
+
+
+def log_masses(populations: Population, grid: Grid) -> Float[Array, "stratum node"]:
+    """Return the logarithm of the share of each stratum's images at each of `nodes_of`."""
+    # Scaled to sum to one, which it does already on a grid that resolves it: a population that a search has made
+    # narrower than the spacing would otherwise seem ever more likely.
+    learnable = jax.nn.log_softmax(
+        jax.vmap(lambda p: p.log_density(grid.nodes))(populations) + grid.log_weights, axis=1
+    )
+    unlearnable = jax.vmap(lambda p: p.log_unlearnable())(populations)
+    if unlearnable is None:
+        return learnable
+    return jnp.concatenate([jnp.log1p(-jnp.exp(unlearnable))[:, None] + learnable, unlearnable[:, None]], axis=1)
 
 
 @jax.custom_vjp
@@ -99,7 +120,7 @@ log_likelihood.defvjp(_log_likelihood_and_gradient, _backward)
 def difficulty_posterior(
     tables: Tables, responses: Integer[Array, "pattern column"], stratum: Int[Array, "pattern"]
 ) -> Float[Array, "pattern node"]:
-    """Return the posterior probability that each pattern's images have the difficulty of each node."""
+    """Return the posterior probability that each pattern's images have the difficulty of each node, or are unlearnable."""
     return jax.nn.softmax(_joint(tables, responses, stratum), axis=1)
 
 
