@@ -6,9 +6,17 @@ import numpy as np
 import pytest
 from scipy.special import log_ndtr
 
-from difficulty_model.curves import Probit, ResponseCurve
+from difficulty_model.curves import Lapsing, Probit, ResponseCurve, Sloped
 
-CURVES: list[ResponseCurve] = [Probit()]
+# Plain floats: outside the context of float64 an array would be rounded when it is made.
+CURVES: list[ResponseCurve] = [
+    Probit(),
+    Sloped(0.4),  # pyright: ignore[reportArgumentType]
+    Sloped(2.5),  # pyright: ignore[reportArgumentType]
+    Lapsing(Probit(), 0.1, 0.02),  # pyright: ignore[reportArgumentType]
+    Lapsing(Sloped(1.7), 0.0, 0.05),  # pyright: ignore[reportArgumentType]
+    Lapsing(Probit(), 0.001, 0.0),  # pyright: ignore[reportArgumentType]
+]
 
 SKILL = 0.7
 FAR = np.linspace(-40, 40, 1601)  # skill minus difficulty
@@ -26,7 +34,7 @@ def log_probabilities(curve: ResponseCurve, difference: np.ndarray) -> tuple[np.
     return np.asarray(right), np.asarray(wrong)
 
 
-every_curve = pytest.mark.parametrize("curve", CURVES, ids=lambda c: type(c).__name__)
+every_curve = pytest.mark.parametrize("curve", CURVES, ids=str)
 
 
 @every_curve
@@ -39,7 +47,7 @@ def test_easier_images_are_answered_better(curve: ResponseCurve):
     right, wrong = log_probabilities(curve, FAR)
     assert (np.diff(right) >= 0).all()
     assert (np.diff(wrong) <= 0).all()
-    right, wrong = log_probabilities(curve, NEAR)
+    right, wrong = log_probabilities(curve, NEAR * float(curve.width()))
     assert (np.diff(right) > 0).all()
     assert (np.diff(wrong) < 0).all()
 
@@ -70,3 +78,38 @@ def test_probit_is_exact_in_both_tails():
     by_hand = -800 - np.log(40 * np.sqrt(2 * np.pi)) + np.log(1 - 40**-2.0 + 3 * 40**-4.0 - 15 * 40**-6.0)
     assert right[0] == pytest.approx(by_hand, rel=1e-14)
     assert wrong[-1] == pytest.approx(by_hand, rel=1e-14)
+
+
+@every_curve
+def test_within_six_widths_of_the_skill_answers_become_as_certain_as_they_get(curve: ResponseCurve):
+    reach = 6 * float(curve.width())
+    for ends in np.exp(log_probabilities(curve, np.array([-1e3, -reach, reach, 1e3]))):
+        assert abs(ends[0] - ends[1]) < 1e-8
+        assert abs(ends[3] - ends[2]) < 1e-8
+    middle = np.exp(log_probabilities(curve, np.array([-reach / 6, reach / 6])))
+    assert (np.abs(np.diff(middle)) > 0.5).all()
+
+
+def test_slopes_stretch_the_probit():
+    difference = np.linspace(-8, 8, 101)
+    ours = log_probabilities(Sloped(1.6), difference)  # pyright: ignore[reportArgumentType]
+    for got, sign in zip(ours, (1, -1), strict=True):
+        np.testing.assert_allclose(got, log_ndtr(sign * 1.6 * difference), rtol=1e-13, atol=1e-15)
+
+
+def test_rates_bound_the_probabilities_on_both_sides():
+    right, wrong = np.exp(log_probabilities(Lapsing(Probit(), 0.1, 0.03), np.array([-60.0, 0.0, 60.0])))  # pyright: ignore[reportArgumentType]
+    np.testing.assert_allclose(right, [0.1, 0.1 + 0.87 / 2, 0.97], rtol=1e-14)
+    np.testing.assert_allclose(wrong, [0.9, 0.03 + 0.87 / 2, 0.03], rtol=1e-14)
+
+
+def test_rates_of_zero_are_the_curve_itself_and_have_finite_derivatives():
+    for got, plain in zip(
+        log_probabilities(Lapsing(Probit(), 0.0, 0.0), FAR), log_probabilities(Probit(), FAR), strict=True  # pyright: ignore[reportArgumentType]
+    ):
+        np.testing.assert_allclose(got, plain, rtol=1e-14, atol=1e-300)
+
+    def total(guess: jax.Array) -> jax.Array:
+        return jnp.stack(Lapsing(Probit(), guess, jnp.asarray(0.0)).log_probabilities(jnp.asarray(SKILL), SKILL - FAR)).sum()
+
+    assert np.isfinite(jax.grad(total)(jnp.asarray(0.0)))

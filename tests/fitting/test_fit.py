@@ -77,6 +77,9 @@ class Sloped(ResponseCurve):
     ) -> tuple[Float[Array, "node"], Float[Array, "node"]]:
         return log_ndtr(self.slope * (skill - difficulty)), log_ndtr(self.slope * (difficulty - skill))
 
+    def width(self) -> Float[Array, ""]:
+        return 1 / self.slope
+
 
 def test_a_curve_of_the_users_own_fits_with_no_other_change():
     slope = np.tile([0.5, 1.0, 1.8], 4)
