@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from fit import simulated
 
+from difficulty_model.family import recht_et_al
 from difficulty_model.fitting.density import posterior_density
 from difficulty_model.likelihood import collapse, patterns
-from difficulty_model.specification import recht_et_al
 
 REPEATS = 20
 

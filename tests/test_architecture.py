@@ -11,8 +11,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "difficulty_model"
 LAYERS = [
     {"types", "errors", "files"},
-    {"curves", "populations", "distributions", "likelihood", "law"},
-    {"records", "responses", "accuracies", "specification"},
+    {"skills", "curves", "populations", "distributions", "likelihood", "law"},
+    {"records", "responses", "accuracies", "specification", "family"},
     {"readers", "releases", "fetching", "examples"},
     {"fitting"},
     {"posterior"},

@@ -110,6 +110,7 @@ def test_rates_of_zero_are_the_curve_itself_and_have_finite_derivatives():
         np.testing.assert_allclose(got, plain, rtol=1e-14, atol=1e-300)
 
     def total(guess: jax.Array) -> jax.Array:
-        return jnp.stack(Lapsing(Probit(), guess, jnp.asarray(0.0)).log_probabilities(jnp.asarray(SKILL), SKILL - FAR)).sum()
+        curve = Lapsing(Probit(), guess, jnp.asarray(0.0))
+        return jnp.stack(curve.log_probabilities(jnp.asarray(SKILL), SKILL - FAR)).sum()
 
     assert np.isfinite(jax.grad(total)(jnp.asarray(0.0)))

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.stats import norm, skewnorm, t as student
+from scipy.stats import norm, skewnorm
+from scipy.stats import t as student
 
-from difficulty_model.populations import Normal, Population, SkewNormal, StudentT, TwoNormals, WithAtom
+from difficulty_model.populations import Flexible, Normal, Population, SkewNormal, StudentT, TwoNormals, WithAtom
 
 # Plain floats: outside the context of float64 an array would be rounded when it is made.
 POPULATIONS: list[Population] = [
@@ -20,8 +21,10 @@ POPULATIONS: list[Population] = [
     TwoNormals(-1.0, 2.0, 0.05, 0.5, 4.0),  # pyright: ignore
     SkewNormal(0.5, 1.5, 4.0),  # pyright: ignore
     SkewNormal(0.0, 2.0, -1.0),  # pyright: ignore
-    StudentT(0.0, 1.0, 3.0),  # pyright: ignore
-    StudentT(1.0, 0.7, 40.0),  # pyright: ignore
+    StudentT(0.0, 1.0, 1.0),  # pyright: ignore
+    StudentT(1.0, 0.7, 38.0),  # pyright: ignore
+    Flexible(1.0, 1.5, 0.5, np.array([1.0, -0.5, 0.3, 1.0, -1.0, 0.5, 0.2, -1.0])),  # pyright: ignore
+    Flexible(0.0, 0.8, 2.0, np.array([-0.5, 0.5, 1.0, 0.5, 2.0, -1.0, 1.0, 1.0])),  # pyright: ignore
 ]
 
 every_population = pytest.mark.parametrize("population", POPULATIONS, ids=str)
@@ -44,7 +47,8 @@ def test_between_the_outermost_features_lie_all_images_but_one_in_ten_billion(po
     assert (np.diff(points) >= 0).all()
     low, high = points[0], points[-1]
     # In pieces of a few widths each, which quadrature resolves.
-    edges = np.unique(np.concatenate([points, *(np.clip(p + w * np.arange(-8, 9), low, high) for p, w in zip(points, widths, strict=True))]))
+    around = [np.clip(p + w * np.arange(-8, 9), low, high) for p, w in zip(points, widths, strict=True)]
+    edges = np.unique(np.concatenate([points, *around]))
     inside = sum(quad(density(population), a, b, epsabs=1e-14, epsrel=1e-12, limit=200)[0] for a, b in pairwise(edges))
     assert 1 - 1e-10 < inside < 1 + 1e-11
 
@@ -81,7 +85,7 @@ def test_the_others_are_those_of_scipy():
     points = np.linspace(-9, 12, 801)
     for ours, theirs in [
         (SkewNormal(0.5, 1.5, 4.0), skewnorm.logpdf(points, 4.0, 0.5, 1.5)),  # pyright: ignore[reportArgumentType]
-        (StudentT(1.0, 0.7, 5.0), student.logpdf(points, 5.0, 1.0, 0.7)),  # pyright: ignore[reportArgumentType]
+        (StudentT(1.0, 0.7, 3.0), student.logpdf(points, 5.0, 1.0, 0.7)),  # pyright: ignore[reportArgumentType]
         (
             TwoNormals(0.2, 1.0, 0.3, 2.0, 0.5),  # pyright: ignore[reportArgumentType]
             np.logaddexp(np.log(0.7) + norm.logpdf(points, 0.2, 1.0), np.log(0.3) + norm.logpdf(points, 2.2, 0.5)),

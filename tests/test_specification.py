@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,14 +10,15 @@ import pytest
 from difficulty_model.curves import Probit
 from difficulty_model.distributions import LogNormal, Normal
 from difficulty_model.errors import InputError
+from difficulty_model.family import recht_et_al
+from difficulty_model.populations import Flexible, InClasses
 from difficulty_model.populations import Normal as NormalPopulation
+from difficulty_model.skills import Losing
 from difficulty_model.specification import (
     Prior,
     Specification,
-    filled,
     from_json,
-    per_name,
-    recht_et_al,
+    named,
     to_json,
     unknowns,
 )
@@ -37,21 +37,34 @@ def test_unknowns_stand_under_their_paths_in_the_order_of_the_tree():
     assert list(unknowns(FIXED)) == ["skill"]
 
 
-def test_filling_puts_numbers_in_place_of_priors_and_leaves_the_rest():
-    values = {"skill": 1.0, "population.mean": 2.0, "population.sd": 3.0}
-    full = filled(recht_et_al(), values)
-    assert full == Specification(1.0, Probit(), NormalPopulation(2.0, 3.0))  # pyright: ignore[reportArgumentType]
-    assert unknowns(full) == {}
-    assert filled(FIXED, {"skill": 1.0}).population.sd == 2.0  # pyright: ignore[reportAttributeAccessIssue]
-    with pytest.raises(KeyError):
-        filled(recht_et_al(), {"skill": 1.0})
-
-
 def test_every_model_and_stratum_gets_its_own_number():
-    spread = per_name(filled(FIXED, {"skill": jnp.arange(3.0)}), {"model": 3, "stratum": 2})
-    np.testing.assert_array_equal(spread.skill, [0, 1, 2])
-    np.testing.assert_array_equal(spread.population.sd, [2, 2])  # pyright: ignore[reportAttributeAccessIssue]
-    assert jax.tree.structure(spread) == jax.tree.structure(filled(FIXED, {"skill": 0.0}))
+    sizes = {"model": 3, "stratum": 2}
+    tree = named(FIXED, {"skill": jnp.arange(3.0)}, sizes)
+    np.testing.assert_array_equal(tree.skill, [0, 1, 2])
+    np.testing.assert_array_equal(tree.population.sd, [2, 2])  # pyright: ignore[reportAttributeAccessIssue]
+    np.testing.assert_array_equal(tree.population.mean, [0, 0])  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(KeyError):
+        named(FIXED, {}, sizes)
+
+
+def test_models_and_strata_come_first_and_other_dimensions_stay():
+    sizes = {"model": 3, "stratum": 2, "bend": 4, "class_": 5}
+    losing = Losing(
+        Prior(Normal(0.0, 1.0), over="model"), 0.5, 1.0,  # pyright: ignore
+        Prior(Normal(0.0, 1.0), over=("stratum", "model"), reference=0.0),  # pyright: ignore
+    )
+    flexible = InClasses(
+        Flexible(0.0, 1.0, 1.0, Prior(Normal(0.0, 1.0), over=("stratum", "bend"))), 1.0,  # pyright: ignore
+        Prior(Normal(0.0, 1.0), over="class_"),  # pyright: ignore
+    )
+    specification = Specification(losing, Probit(), flexible)
+    own, bend, effect = np.arange(6.0).reshape(2, 3), np.arange(8.0).reshape(2, 4), np.arange(5.0)
+    tree = named(specification, {"skill.skill": np.zeros(3), "skill.own": own, "population.population.bend": bend,
+                                 "population.effect": effect}, sizes)
+    np.testing.assert_array_equal(tree.skill.own, own.T)
+    np.testing.assert_array_equal(tree.skill.trend, np.full(3, 0.5))
+    np.testing.assert_array_equal(tree.population.population.bend, bend)  # pyright: ignore[reportAttributeAccessIssue]
+    np.testing.assert_array_equal(tree.population.effect, [effect, effect])  # pyright: ignore[reportAttributeAccessIssue]
 
 
 @pytest.mark.parametrize("specification", [

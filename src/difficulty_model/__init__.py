@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from difficulty_model.checking import check_responses, fix_responses
     from difficulty_model.errors import InputError
     from difficulty_model.examples import load_example
+    from difficulty_model.family import recht_et_al
     from difficulty_model.fitting import Fit, fit, load_fit
     from difficulty_model.observed import observed_line
     from difficulty_model.plots import plot_law
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     )
     from difficulty_model.prediction import Law, law_between, replicated_accuracies
     from difficulty_model.responses import Responses, combine, load_responses
-    from difficulty_model.specification import Prior, Specification, recht_et_al
+    from difficulty_model.specification import Prior, Specification
 
 _HOME = {
     "InputError": "errors",
@@ -37,7 +38,7 @@ _HOME = {
     "fix_responses": "checking",
     "Prior": "specification",
     "Specification": "specification",
-    "recht_et_al": "specification",
+    "recht_et_al": "family",
     "Fit": "fitting",
     "fit": "fitting",
     "load_fit": "fitting",

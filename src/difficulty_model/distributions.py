@@ -15,6 +15,10 @@ class Distribution(abc.ABC):
     def to_numpyro(self) -> "NumpyroDistribution":
         """Return the same as a NumPyro distribution."""
 
+    @abc.abstractmethod
+    def typical(self) -> float:
+        """Return a number in its middle, where a search may start."""
+
 
 @dataclass(frozen=True)
 class Normal(Distribution):
@@ -28,6 +32,10 @@ class Normal(Distribution):
         from numpyro import distributions
 
         return distributions.Normal(self.mean, self.sd)
+
+    def typical(self) -> float:
+        """Return the mean."""
+        return self.mean
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,10 @@ class LogNormal(Distribution):
 
         return distributions.LogNormal(log(self.median), self.spread)
 
+    def typical(self) -> float:
+        """Return the median."""
+        return self.median
+
 
 @dataclass(frozen=True)
 class Beta(Distribution):
@@ -58,3 +70,7 @@ class Beta(Distribution):
         from numpyro import distributions
 
         return distributions.Beta(self.right, self.wrong)
+
+    def typical(self) -> float:
+        """Return the mean."""
+        return self.right / (self.right + self.wrong)

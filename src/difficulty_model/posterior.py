@@ -12,7 +12,19 @@ from jaxtyping import Array, Float
 
 from difficulty_model.errors import unknown_name
 from difficulty_model.fitting import Fit, difficulties
-from difficulty_model.likelihood import Grid, collapse, grid_for, log_masses, nodes_of
+from difficulty_model.fitting.images import kinds_of_images, patterns_of
+from difficulty_model.fitting.result import grid_of
+from difficulty_model.likelihood import (
+    Chunk,
+    Grid,
+    Patterns,
+    log_probabilities,
+    log_shares,
+    nodes_of,
+    shares_of_patterns,
+)
+from difficulty_model.likelihood.marginal import INFINITE
+from difficulty_model.skills import Losing, in_strata
 from difficulty_model.specification import Specification
 from difficulty_model.types import IMAGE, MODEL, TEST_SET
 
@@ -26,38 +38,65 @@ class OnGrid:
 
     Attributes
     ----------
-    nodes
-        Difficulties, in probit units.
+    difficulty
+        That of every node, in probit units; infinite for images that no model can learn.
     right
-        Probability that each model is right on an image of each difficulty; last, where there are such images, on one
-        that no model can learn.
+        Probability that each model is right on an image at each node, per stratum or, where the strata do not differ,
+        once.
     share
-        Share of each stratum's images that have each difficulty, and last that are unlearnable.
+        Share of each stratum's images at each node.
     """
 
-    nodes: Float[np.ndarray, "node"]
-    right: Float[np.ndarray, "draw model node"]
+    difficulty: Float[np.ndarray, "node"]
+    right: Float[np.ndarray, "draw stratum model node"]
     share: Float[np.ndarray, "draw stratum node"]
 
     def accuracies(self, weights: Float[np.ndarray, "test_set stratum"]) -> Float[np.ndarray, "draw test_set model"]:
         """Return every model's accuracy in the mixture of strata that each test set was drawn from."""
-        return (weights @ self.share) @ self.right.swapaxes(1, 2)
+        if self.right.shape[1] == 1:
+            return (weights @ self.share) @ self.right[:, 0].swapaxes(1, 2)
+        of_stratum = np.einsum("dsn,dsmn->dsm", self.share, self.right, optimize=True)
+        return weights @ of_stratum
+
+    def moments(
+        self, weights: Float[np.ndarray, "test_set stratum"]
+    ) -> tuple[Float[np.ndarray, "draw test_set"], Float[np.ndarray, "draw test_set"]]:
+        """Return mean and sd of difficulty in every test set, of the images that can be learned."""
+        learnable = np.isfinite(self.difficulty)
+        share, difficulty = (weights @ self.share)[..., learnable], self.difficulty[learnable]
+        share /= share.sum(-1, keepdims=True)
+        mean = share @ difficulty
+        return mean, np.sqrt(np.maximum(share @ difficulty**2 - mean**2, 0))
 
 
-def on_grid(fit: Fit) -> OnGrid:
-    """Return all posterior draws, laid out on a grid of difficulties."""
+def on_grid(fit: Fit, *, at_most: int | None = None) -> OnGrid:
+    """Return posterior draws, all or so many at most, laid out on a grid of difficulties."""
     with jax.enable_x64(True):
-        numbers = fit.numbers()
-        grid = grid_for(numbers.skill, numbers.curve, numbers.population)
-        right, share = _laid_out(numbers, grid)
-    return OnGrid(np.asarray(grid.nodes), np.asarray(right), np.asarray(share))
+        numbers = fit.numbers(at_most=at_most)
+        images = jax.tree.map(jnp.asarray, kinds_of_images(fit.responses, fit.specification))
+        grid = grid_of(numbers, images)
+        difficulty, right, share = _laid_out(numbers, images, grid)
+    learnable = np.asarray(difficulty) < INFINITE
+    return OnGrid(np.where(learnable, difficulty, np.inf), np.asarray(right), np.asarray(share))
 
 
 @jax.jit
-def _laid_out(numbers: Specification, grid: Grid) -> tuple[Array, Array]:
-    nodes = nodes_of(numbers.population, grid)
-    right = jax.vmap(jax.vmap(lambda s, c: jnp.exp(c.log_probabilities(s, nodes)[0])))(numbers.skill, numbers.curve)
-    return right, jnp.exp(jax.vmap(lambda p: log_masses(p, grid))(numbers.population))
+def _laid_out(numbers: Specification, images: Patterns, grid: Grid) -> tuple[Array, Array, Array]:
+    def of_draw(drawn: Specification) -> tuple[Array, Array]:
+        log_right, _ = log_probabilities(in_strata(drawn.skill), drawn.curve, drawn.population, grid)
+        if not drawn.population.is_shifted():
+            return jnp.exp(log_right), jnp.exp(jax.vmap(lambda p: log_shares(p, grid, None))(drawn.population))
+
+        def add_chunk(total: Array, chunk: Chunk) -> tuple[Array, None]:
+            shares = chunk.count @ jnp.exp(shares_of_patterns(drawn.population, grid, chunk))
+            return total.at[chunk.stratum].add(shares), None
+
+        strata = jax.tree.leaves(drawn.population)[0].shape[0]
+        total, _ = jax.lax.scan(add_chunk, jnp.zeros((strata, log_right.shape[-1])), images.chunks)
+        return jnp.exp(log_right), total / total.sum(1, keepdims=True)
+
+    right, share = jax.lax.map(of_draw, numbers)
+    return nodes_of(jax.tree.map(lambda leaf: leaf[0], numbers.population), grid)[0], right, share
 
 
 def population_accuracies(fit: Fit) -> xr.DataArray:
@@ -83,7 +122,8 @@ def skill_table(fit: Fit, *, level: float = LEVEL) -> pd.DataFrame:
 
     A model of skill 0 gets half of the images right whose difficulty is 0, the location of the reference.
     """
-    draws = np.asarray(fit.numbers().skill)
+    skill = fit.numbers().skill
+    draws = np.asarray(skill.skill if isinstance(skill, Losing) else skill)
     table = pd.DataFrame({MODEL: fit.responses.models, **summary(draws, level=level)})
     return table.sort_values("mean", ascending=False, ignore_index=True)
 
@@ -98,11 +138,7 @@ def population_table(fit: Fit, *, level: float = LEVEL) -> pd.DataFrame:
     pandas.DataFrame
         Columns `test_set`, `quantity` ("mean" or "sd"), and the posterior `mean`, `sd`, `low`, `high`.
     """
-    drawn = on_grid(fit)
-    share = fit.weights.values @ drawn.share[..., : len(drawn.nodes)]
-    share /= share.sum(-1, keepdims=True)  # of the images that can be learned; the others have no difficulty
-    mean = share @ drawn.nodes
-    sd = np.sqrt(np.maximum(share @ drawn.nodes**2 - mean**2, 0))
+    mean, sd = on_grid(fit).moments(fit.weights.values)
     return pd.concat(
         [
             pd.DataFrame({TEST_SET: fit.responses.test_sets, "quantity": name, **summary(draws, level=level)})
@@ -131,16 +167,11 @@ def draw_difficulties(fit: Fit, images: Sequence[str], *, random_seed: int) -> x
     for image in images:
         if image not in known:
             raise unknown_name("image", image, known)
-    stratum = fit.tree["constant_data"].to_dataset()["stratum_of_image"].values
     wanted = np.array([known[image] for image in images])
-    responses = fit.responses
-    patterns = collapse(responses.right[:, wanted], responses.shown[:, wanted], stratum[wanted])
+    patterns = patterns_of(fit.responses, fit.specification, only=wanted)
     with jax.enable_x64(True):
-        numbers = fit.numbers()
-        grid = grid_for(
-            numbers.skill, numbers.curve, numbers.population,
-            showings=patterns.showings, refinement=difficulties.REFINEMENT,
-        )
+        numbers, patterns = fit.numbers(), jax.tree.map(jnp.asarray, patterns)
+        grid = grid_of(numbers, patterns, refinement=difficulties.REFINEMENT)
         values = difficulties.draw_difficulties(numbers, patterns, grid, random_seed=random_seed)
     chains, draws = fit.posterior.sizes["chain"], fit.posterior.sizes["draw"]
     return xr.DataArray(

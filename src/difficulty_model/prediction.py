@@ -190,7 +190,8 @@ def _replicated(fit: Fit, drawn: OnGrid, *, random_seed: int) -> Float[np.ndarra
     for s in range(in_set.shape[1]):
         images = int((stratum == s).sum())
         times = responses.shown[:, stratum == s].sum(1, dtype=np.int64)
-        for d, (share, curve) in enumerate(zip(drawn.share[:, s], drawn.right, strict=True)):
+        right_of = drawn.right[:, s if drawn.right.shape[1] > 1 else 0]
+        for d, (share, curve) in enumerate(zip(drawn.share[:, s], right_of, strict=True)):
             of_node = rng.multinomial(images, share)
             right[d, in_set[:, s]] += rng.binomial(_seen(rng, of_node, times), curve).sum(1)
         shown[in_set[:, s]] += times

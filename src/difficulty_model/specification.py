@@ -1,7 +1,7 @@
 """A specification: curve × population × priors as one tree of pure data.
 
 The tree's leaves are numbers (known) or `Prior`s (unknown). One walk, `unknowns`, finds every prior under the name
-of its path, such as ``population.sd``; another, `filled`, puts numbers in their place. To exchange a part, or to
+of its path, such as ``population.sd``; another, `named`, puts numbers in their place. To exchange a part, or to
 fix a parameter, is to write another tree: no other line changes.
 """
 
@@ -9,18 +9,20 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
 
-from difficulty_model import curves, distributions, populations
-from difficulty_model.curves import Probit, ResponseCurve
+from difficulty_model import curves, distributions, populations, skills
+from difficulty_model.curves import ResponseCurve
 from difficulty_model.errors import InputError
-from difficulty_model.populations import Normal, Population
+from difficulty_model.populations import InClasses, Modified, Population, Regressed
 from difficulty_model.types import MODEL, STRATUM
 
-Node = TypeVar("Node")
+Dimension = Literal["model", "stratum", "class_", "covariate", "bend"]
+"""What a parameter may vary over: models; strata, the exclusive parts of test sets; classes of images; covariates of a
+`Regressed` population; and the directions that a `Flexible` one bends into."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,9 @@ class Prior:
     distribution
         How one such number is distributed beforehand.
     over
-        The dimension that it varies over; None for a single number.
+        The dimensions that it varies over; None for a single number.
     reference
-        If given, the value that is held fixed for the first name of that dimension: with skills and difficulties
+        If given, the value that is held fixed for the first name of the first of these: with skills and difficulties
         on one scale, only differences of locations are identified, so one location must be set.
     held
         What is held at the reference: the ``first`` name's value, or the ``mean`` over all names (of positive
@@ -42,9 +44,14 @@ class Prior:
     """
 
     distribution: distributions.Distribution
-    over: Literal["model", "stratum"] | None = None
+    over: Dimension | tuple[Dimension, ...] | None = None
     reference: float | None = None
     held: Literal["first", "mean"] = "first"
+
+    @property
+    def dims(self) -> tuple[Dimension, ...]:
+        """The dimensions that it varies over, in any case as a tuple."""
+        return (self.over,) if isinstance(self.over, str) else self.over or ()
 
 
 @jax.tree_util.register_dataclass
@@ -68,69 +75,65 @@ class Specification:
     population: Population
 
 
-def recht_et_al() -> Specification:
-    """Return the model of Recht et al. (2019), section 5: P(right) = Φ(s − τ), τ ~ N(μ, σ²) in each test set.
-
-    Priors, in probit units: skills N(0, 5²); μ of the reference 0, the others N(0, 3²) around it;
-    σ log-normal with median 1.5 and spread 0.75, so that 95% lie from 0.34 to 6.5. They are wide beside what a
-    hundred images say: the difference between certain success and certain failure is about 4 units.
-    """
-    return Specification(
-        skill=Prior(distributions.Normal(0.0, 5.0), over="model"),
-        curve=Probit(),
-        population=Normal(
-            mean=Prior(distributions.Normal(0.0, 3.0), over="stratum", reference=0.0),  # pyright: ignore[reportArgumentType]
-            sd=Prior(distributions.LogNormal(1.5, 0.75), over="stratum"),  # pyright: ignore[reportArgumentType]
-        ),
-    )
-
-
 def unknowns(specification: Specification) -> dict[str, Prior]:
     """Return every prior of the tree under the name of its path, in the order of the tree."""
     return {path: leaf for path, leaf in _leaves(specification, ()) if isinstance(leaf, Prior)}
 
 
-def filled(specification: Specification, values: Mapping[str, Any]) -> Specification:
-    """Return the same tree with numbers in place of its priors.
+def named(
+    specification: Specification, values: Mapping[str, Any], sizes: Mapping[str, int]
+) -> Specification:
+    """Return the same tree with numbers in place of its priors, one per name.
 
     Parameters
     ----------
     specification
         The tree.
     values
-        An array for every path of `unknowns`; shapes are the caller's business, so draws may lead.
+        An array for every path of `unknowns`, with the dimensions of its prior.
+    sizes
+        Length of every dimension.
+
+    Returns
+    -------
+    Specification
+        A tree of arrays whose first dimension is models on skill and curve, strata on the population.
     """
-    return _replaced(specification, (), lambda path, _: values[path])
 
+    def of_part(part: Any, name: str, first: Dimension) -> Any:
+        def array(path: str, leaf: Any) -> jax.Array:
+            value = jnp.asarray(values[path] if isinstance(leaf, Prior) else leaf)
+            dims = leaf.dims if isinstance(leaf, Prior) else ()
+            if first in dims:
+                return jnp.moveaxis(value, dims.index(first), 0)
+            return jnp.broadcast_to(value, (sizes[first], *value.shape))
 
-def per_name(numbers: Specification, sizes: Mapping[str, int]) -> Specification:
-    """Return a tree of numbers with one per model on skill and curve, one per stratum on the population."""
-
-    def spread(node: Any, size: int) -> Any:
-        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (size,)), node)
+        return _replaced(part, (name,), array)
 
     return Specification(
-        skill=spread(numbers.skill, sizes["model"]),
-        curve=spread(numbers.curve, sizes["model"]),
-        population=spread(numbers.population, sizes["stratum"]),
+        skill=of_part(specification.skill, "skill", MODEL),
+        curve=of_part(specification.curve, "curve", MODEL),
+        population=of_part(specification.population, "population", STRATUM),
     )
 
 
 def named_draws(
     specification: Specification, values: Mapping[str, jax.Array], sizes: Mapping[str, int]
 ) -> Specification:
-    """Return the tree filled with draws of its unknowns: leading axes of draws, then of models or strata."""
-    return jax.vmap(lambda drawn: per_name(filled(specification, drawn), sizes))(dict(values))
+    """Return the tree `named` with draws of its unknowns, whose axis leads."""
+    return jax.vmap(lambda drawn: named(specification, drawn, sizes))(dict(values))
 
 
 def require_valid(specification: Any) -> None:
     """Raise an `InputError` unless every part of a specification is of the kind that its place needs."""
     if not isinstance(specification, Specification):
-        raise InputError(f"not a specification: {str(specification)[:80]!r}; see `recht_et_al` for one")
+        raise InputError(f"not a specification: {str(specification)[:80]!r}; see `difficulty_model.family` for some")
     for name, kind in {"curve": ResponseCurve, "population": Population}.items():
         part = getattr(specification, name)
         if not isinstance(part, kind):
             raise InputError(f"the {name} of a specification must be a {kind.__name__}; got {str(part)[:80]}")
+    if isinstance(specification.skill, ResponseCurve | Population):
+        raise InputError(f"the skill of a specification must be a Prior or Losing; got {str(specification.skill)[:80]}")
     for path, leaf in _leaves(specification, ()):
         known = isinstance(leaf, int | float) and not isinstance(leaf, bool)
         if not known and not isinstance(leaf, Prior):
@@ -138,8 +141,32 @@ def require_valid(specification: Any) -> None:
     for path, prior in unknowns(specification).items():
         if not isinstance(prior.distribution, distributions.Distribution):
             raise InputError(f"the prior of {path} needs a distribution; got {str(prior.distribution)[:80]!r}")
-        if prior.over not in (None, MODEL, STRATUM):
-            raise InputError(f"the prior of {path} must be over {MODEL!r}, {STRATUM!r} or None; got {prior.over!r}")
+        for dim in prior.dims:
+            if dim not in get_args(Dimension):
+                raise InputError(f"the prior of {path} must be over {', '.join(map(repr, get_args(Dimension)))} or "
+                                 f"None; got {prior.over!r}")
+    kinds = [type(part) for part in modifiers(specification)]
+    for kind in set(kinds):
+        if kinds.count(kind) > 1:
+            raise InputError(f"a population can be {kind.__name__} once only; got it {kinds.count(kind)} times")
+
+
+def modifiers(specification: Specification) -> Iterator[Modified]:
+    """Return what the population is modified by, the outermost first."""
+    population = specification.population
+    while isinstance(population, Modified):
+        yield population
+        population = population.population
+
+
+def covariates_of(specification: Specification) -> tuple[str, ...]:
+    """Return the names of the covariates that the population depends on."""
+    return next((part.covariates for part in modifiers(specification) if isinstance(part, Regressed)), ())
+
+
+def has_classes(specification: Specification) -> bool:
+    """Tell whether the population depends on the images' classes."""
+    return any(isinstance(part, InClasses) for part in modifiers(specification))
 
 
 def to_json(specification: Specification) -> str:
@@ -163,21 +190,24 @@ def from_json(text: str) -> Specification:
     return tree
 
 
+def _fields(node: Any) -> list[tuple[str, Any]]:
+    """Return the parts of a node that are parameters or hold some."""
+    return [(f.name, getattr(node, f.name)) for f in dataclasses.fields(node) if not f.metadata.get("static")]
+
+
 def _leaves(node: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
     if isinstance(node, Prior) or not dataclasses.is_dataclass(node):
         yield ".".join(path), node
     else:
-        for field in dataclasses.fields(node):
-            yield from _leaves(getattr(node, field.name), (*path, field.name))
+        for name, part in _fields(node):
+            yield from _leaves(part, (*path, name))
 
 
-def _replaced(node: Node, path: tuple[str, ...], replace: Callable[[str, Prior], Any]) -> Node:
-    if isinstance(node, Prior):
+def _replaced(node: Any, path: tuple[str, ...], replace: Callable[[str, Any], Any]) -> Any:
+    if isinstance(node, Prior) or not dataclasses.is_dataclass(node):
         return replace(".".join(path), node)
-    if not dataclasses.is_dataclass(node) or isinstance(node, type):
-        return node
-    fields = {f.name: _replaced(getattr(node, f.name), (*path, f.name), replace) for f in dataclasses.fields(node)}
-    return type(node)(**fields)
+    parts = {name: _replaced(part, (*path, name), replace) for name, part in _fields(node)}
+    return dataclasses.replace(node, **parts)  # pyright: ignore[reportArgumentType]
 
 
 def _as_plain(node: Any) -> Any:
@@ -192,10 +222,12 @@ def _type_name(kind: type) -> str:
 
 
 def _from_plain(plain: Any) -> Any:
+    if isinstance(plain, list):
+        return tuple(plain)
     if not isinstance(plain, dict):
         return plain
     fields = {name: _from_plain(value) for name, value in plain.items() if name != "type"}
-    parts = [part for module in (curves, populations, distributions) for part in vars(module).values()]
+    parts = [part for module in (skills, curves, populations, distributions) for part in vars(module).values()]
     known = {
         _type_name(kind): kind
         for kind in [Specification, Prior, *parts]

@@ -41,7 +41,7 @@ def exact(request: pytest.FixtureRequest):
             jnp.asarray(skill), Probit(), Normal(jnp.asarray(mean), jnp.asarray(sds))
         )
         patterns = jax.tree.map(jnp.asarray, collapse(responses.right, responses.shown, stratum))
-        grid = grid_for(numbers.skill, numbers.curve, numbers.population, refinement=difficulties.REFINEMENT)
+        grid = grid_for(numbers.skill[..., None], numbers.curve, numbers.population, refinement=difficulties.REFINEMENT)
         yield numbers, patterns, grid, np.array(density)
 
 

@@ -14,12 +14,13 @@ from jaxtyping import Array, Float
 from difficulty_model.curves import ResponseCurve
 from difficulty_model.distributions import LogNormal
 from difficulty_model.errors import InputError
+from difficulty_model.family import recht_et_al
 from difficulty_model.fitting import Fit, fit, load_fit
 from difficulty_model.fitting.density import posterior_density
 from difficulty_model.likelihood import collapse
 from difficulty_model.populations import Normal
 from difficulty_model.responses import Responses
-from difficulty_model.specification import Prior, Specification, recht_et_al
+from difficulty_model.specification import Prior, Specification
 from worlds import World, simulate
 
 SKILL = np.linspace(-0.5, 2.0, 12)

@@ -7,10 +7,10 @@ from scipy.optimize import minimize
 from scipy.special import log_ndtr, logsumexp
 from scipy.stats import norm
 
+from difficulty_model.family import recht_et_al
 from difficulty_model.fitting.density import posterior_density
 from difficulty_model.fitting.mode import TOLERANCE, find_mode
 from difficulty_model.likelihood import collapse
-from difficulty_model.specification import recht_et_al
 from worlds import simulate
 
 MODELS = 4

@@ -80,7 +80,7 @@ class Problem:
 def marginal(parameters: dict[str, jax.Array], patterns: Patterns, grid: Grid) -> jax.Array:
     population = Normal(parameters["mean"], parameters["sd"])
     return log_likelihood(
-        tabulate(parameters["skill"], Probit(), population, grid, complete=patterns.complete), patterns
+        tabulate(parameters["skill"][:, None], Probit(), population, grid, complete=patterns.complete), patterns
     )
 
 
@@ -204,7 +204,7 @@ def test_chunks_change_nothing(kind: str, chunk: int, monkeypatch: pytest.Monkey
     whole = jax.value_and_grad(marginal)(small.parameters(), small.patterns(), sinh_grid(**FINE))
     monkeypatch.setattr("difficulty_model.likelihood.patterns.CHUNK", chunk)
     patterns = small.patterns()
-    assert patterns.responses.shape[1] <= chunk
+    assert patterns.chunks.responses.shape[1] <= chunk
     chunked = jax.value_and_grad(marginal)(small.parameters(), patterns, sinh_grid(**FINE))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11), chunked, whole)
 
@@ -216,10 +216,11 @@ def test_the_posterior_of_a_difficulty_is_that_of_quadrature(kind: str, seed: in
     spacing = 0.01 if kind == "counts" else 0.1
     grid, patterns = sinh_grid(**FINE | {"spacing": spacing}), small.patterns()
     tables = tabulate(
-        jnp.asarray(small.skill), Probit(), Normal(jnp.asarray(small.mean), jnp.asarray(small.sd)), grid,
+        jnp.asarray(small.skill)[:, None], Probit(), Normal(jnp.asarray(small.mean), jnp.asarray(small.sd)), grid,
         complete=patterns.complete,
     )
-    posterior = np.asarray(difficulty_posterior(tables, patterns.responses[0], patterns.stratum[0]))
+    chunks = [jax.tree.map(lambda leaf, n=n: leaf[n], patterns.chunks) for n in range(len(patterns.chunks.stratum))]
+    posterior = np.concatenate([difficulty_posterior(tables, chunk) for chunk in chunks])
     mean, square = posterior @ grid.nodes, posterior @ grid.nodes**2
     for i, pattern in enumerate(np.asarray(patterns.of_image)):
         scan = np.linspace(-15, 15, 3001)

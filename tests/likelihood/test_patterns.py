@@ -20,10 +20,11 @@ def test_patterns_hold_every_image_once(seed: int, largest: int, complete: bool)
     assert patterns.complete == (shown == 1).all()
     expected = right if patterns.complete else np.concatenate([right, shown - right])
     of_image = np.asarray(patterns.of_image)
-    rows = np.asarray(patterns.responses).reshape(-1, len(expected))
+    rows = np.asarray(patterns.chunks.responses).reshape(-1, len(expected))
     np.testing.assert_array_equal(rows[of_image], expected.T)
-    np.testing.assert_array_equal(np.asarray(patterns.stratum).ravel()[of_image], stratum)
-    counts = np.asarray(patterns.count).ravel()
+    length = patterns.chunks.responses.shape[1]
+    np.testing.assert_array_equal(np.asarray(patterns.chunks.stratum)[of_image // length], stratum)
+    counts = np.asarray(patterns.chunks.count).ravel()
     np.testing.assert_array_equal(counts, np.bincount(of_image, minlength=len(counts)))
     distinct = {(*column, k) for column, k in zip(expected.T.tolist(), stratum.tolist(), strict=True)}
     assert (counts > 0).sum() == len(distinct)
@@ -33,5 +34,5 @@ def test_half_of_typical_images_collapse(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("difficulty_model.likelihood.patterns.CHUNK", 4)
     right = np.array([[1, 0, 1, 1, 0, 1, 0, 1], [1, 0, 1, 0, 1, 1, 0, 1]])
     patterns = collapse(right, np.ones_like(right), np.zeros(8, int))
-    assert sorted(np.asarray(patterns.count).ravel()) == [1, 1, 2, 4]
-    assert [leaf.shape[0] for leaf in jax.tree.leaves(patterns)[:3]] == [1, 1, 1]
+    assert sorted(np.asarray(patterns.chunks.count).ravel()) == [1, 1, 2, 4]
+    assert [leaf.shape[0] for leaf in jax.tree.leaves(patterns.chunks)] == [1] * 5

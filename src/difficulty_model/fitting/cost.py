@@ -4,7 +4,6 @@ import time
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 
 from difficulty_model.fitting.density import Density
 from difficulty_model.fitting.nuts import BURN_IN, WARMUP
@@ -41,7 +40,7 @@ class Cost:
 
 def estimate(density: Density, *, draws: int, chains: int, method: str) -> Cost:
     """Return what a fit by one of the marginal methods will take."""
-    start = jnp.zeros(density.size)
+    start = density.start
     grid = density.grid_at(start[None])
     jax.block_until_ready(density.value_and_gradient(start, density.patterns, grid))
     began = time.perf_counter()

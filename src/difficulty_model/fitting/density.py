@@ -12,14 +12,20 @@ from functools import cached_property, partial
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
+from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 from numpyro import handlers
 from numpyro.distributions import biject_to
 from numpyro.infer.util import constrain_fn, potential_energy
 
-from difficulty_model.fitting.program import draw_unknowns, program
-from difficulty_model.likelihood import Grid, Patterns, grid_for
+from difficulty_model.fitting.program import draw_unknowns, path_of, program
+from difficulty_model.fitting.result import grid_of
+from difficulty_model.likelihood import Grid, Patterns
 from difficulty_model.specification import Specification, named_draws, unknowns
+from difficulty_model.types import MODEL
+
+SKILLS = ("skill", "skill.skill")
+"""Paths of what every model's skill can be."""
 
 Flat = Float[Array, "unknown"]
 FlatDraws = Float[Array, "draw unknown"]
@@ -39,6 +45,8 @@ class Density:
         Number of unconstrained unknowns.
     unravel
         From a flat vector to the unconstrained value of every sampled site.
+    start
+        Where a search may start: skills as accuracies have them, all else in the middle of its prior.
     """
 
     specification: Specification
@@ -46,6 +54,7 @@ class Density:
     patterns: Patterns
     size: int
     unravel: Callable[[Flat], dict[str, Array]]
+    start: Flat
 
     @property
     def program(self) -> Callable[[Patterns, Grid], None]:
@@ -93,10 +102,7 @@ class Density:
     def grid_at(self, draws: FlatDraws, *, refinement: float = 1.0) -> Grid:
         """Return a grid that serves all of some parameter vectors."""
         numbers = named_draws(self.specification, self.values(draws), self.sizes)
-        return grid_for(
-            numbers.skill, numbers.curve, numbers.population,
-            showings=self.patterns.showings, refinement=refinement,
-        )
+        return grid_of(numbers, self.patterns, refinement=refinement)
 
     def grid_error(self, draws: FlatDraws, grid: Grid) -> float:
         """Return the largest error of the log-density on `grid`, in nats, against a grid of twice the nodes."""
@@ -109,10 +115,21 @@ def posterior_density(specification: Specification, sizes: dict[str, int], patte
     """Return the posterior density of a specification's unknowns given response patterns."""
     with handlers.block(), handlers.trace() as trace, handlers.seed(rng_seed=0):
         draw_unknowns(specification, sizes)
-    start = {
-        name: jnp.zeros_like(biject_to(site["fn"].support).inv(site["value"]))
-        for name, site in trace.items()
-        if site["type"] == "sample"
-    }
+    priors, skills = unknowns(specification), _skills_of_accuracies(patterns)
+    start = {}
+    for name, site in trace.items():
+        if site["type"] == "sample":
+            prior = priors[path_of(name)]
+            typical = skills if name in SKILLS and prior.dims == (MODEL,) else prior.distribution.typical()
+            start[name] = biject_to(site["fn"].support).inv(jnp.broadcast_to(typical, jnp.shape(site["value"])))
     flat, unravel = ravel_pytree(start)
-    return Density(specification, sizes, jax.tree.map(jnp.asarray, patterns), flat.size, unravel)
+    return Density(specification, sizes, jax.tree.map(jnp.asarray, patterns), flat.size, unravel, flat)
+
+
+def _skills_of_accuracies(patterns: Patterns) -> Float[Array, "model"]:
+    """Return the skill that every model would have by its accuracy, were difficulties N(0, 1.5²)."""
+    chunks, models = patterns.chunks, len(patterns.showings)
+    answers = jnp.einsum("cp,cpa->a", chunks.count, chunks.responses)
+    right = answers[:models]
+    shown = chunks.count.sum() if patterns.complete else right + answers[models:]
+    return jnp.sqrt(1 + 1.5**2) * ndtri((right + 0.5) / (shown + 1))

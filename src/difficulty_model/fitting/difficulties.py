@@ -11,7 +11,8 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 from tqdm.auto import tqdm
 
-from difficulty_model.likelihood import Grid, Patterns, Tables, difficulty_posterior, nodes_of, tabulate
+from difficulty_model.likelihood import Chunk, Grid, Patterns, Tables, difficulty_posterior, nodes_of, tabulate
+from difficulty_model.skills import in_strata
 from difficulty_model.specification import Specification
 
 REFINEMENT = 3.0
@@ -35,22 +36,29 @@ def average_posterior(
     """
 
     @jax.jit
-    def of_chunk(numbers: Specification, responses: Array, stratum: Array, grid: Grid) -> Array:
+    def of_chunk(numbers: Specification, chunk: Chunk, grid: Grid) -> Array:
         def add_draw(total: Array, drawn: Specification) -> tuple[Array, None]:
-            return total + difficulty_posterior(_tables(drawn, grid, patterns.complete), responses, stratum), None
+            return total + difficulty_posterior(_tables(drawn, grid, patterns.complete), chunk), None
 
-        zero = jnp.zeros((len(responses), len(nodes_of(numbers.population, grid))))
+        zero = jnp.zeros((chunk.responses.shape[0], len(nodes_of(numbers.population, grid)[0])))
         total, _ = jax.lax.scan(add_draw, zero, numbers)
-        return total / len(numbers.skill)
+        return total / len(jax.tree.leaves(numbers)[0])
 
-    chunks = list(zip(patterns.responses, patterns.stratum, strict=True))
+    chunks = [jax.tree.map(lambda leaf, n=n: leaf[n], patterns.chunks) for n in range(len(patterns.chunks.stratum))]
     bar = tqdm(chunks, desc="difficulties", unit=" chunks", disable=None if progress else True, leave=False)
-    return np.concatenate([np.asarray(of_chunk(numbers, *chunk, grid)) for chunk in bar])
+    return np.concatenate([np.asarray(of_chunk(numbers, chunk, grid)) for chunk in bar])
 
 
 def learnable(probability: Float[np.ndarray, "pattern node"], grid: Grid) -> Float[np.ndarray, "pattern node"]:
     """Return the probability of each node, given that the images of a pattern can be got right."""
-    return _learnable(probability, len(grid.nodes))
+    return np.asarray(_learnable(probability, grid))
+
+
+def discriminations(probability: Float[np.ndarray, "pattern node"], grid: Grid) -> Float[np.ndarray, "pattern"]:
+    """Return the posterior mean of every pattern's discrimination, given that its images can be got right."""
+    assert grid.discriminations is not None
+    among = probability[:, : grid.size].reshape(len(probability), len(grid.discriminations), -1).sum(2)
+    return among @ np.asarray(grid.discriminations) / among.sum(1)
 
 
 def moments(
@@ -85,21 +93,20 @@ def draw_difficulties(
     random_seed
         Of the draws.
     """
-    responses = patterns.responses.reshape(-1, patterns.responses.shape[-1])[patterns.of_image]
-    stratum = patterns.stratum.reshape(-1)[patterns.of_image]
-
     @jax.jit
-    def of_draw(key: Array, drawn: Specification, responses: Array, stratum: Array, grid: Grid) -> Array:
-        every = difficulty_posterior(_tables(drawn, grid, patterns.complete), responses, stratum)
-        probability = _learnable(every, len(grid.nodes))
-        wanted = jax.random.normal(key, (len(responses),), dtype=probability.dtype)
+    def of_draw(key: Array, drawn: Specification, patterns: Patterns, grid: Grid) -> Array:
+        tables = _tables(drawn, grid, patterns.complete)
+        every = jax.lax.map(lambda chunk: difficulty_posterior(tables, chunk), patterns.chunks)
+        every = every.reshape(-1, every.shape[-1])[patterns.of_image]
+        probability = _learnable(every, grid)
+        wanted = jax.random.normal(key, (len(every),), dtype=probability.dtype)
         values = jax.vmap(lambda w, z: jnp.interp(w, z, grid.nodes))(wanted, _probits_of_cumulative(probability))
-        lost = jax.random.uniform(jax.random.fold_in(key, 1), values.shape) < every[:, len(grid.nodes) :].sum(1)
+        lost = jax.random.uniform(jax.random.fold_in(key, 1), values.shape) < every[:, grid.size :].sum(1)
         return jnp.where(lost, jnp.inf, values)
 
-    keys = jax.random.split(jax.random.key(random_seed), len(numbers.skill))
+    keys = jax.random.split(jax.random.key(random_seed), len(jax.tree.leaves(numbers)[0]))
     drawn = (jax.tree.map(lambda leaf, d=d: leaf[d], numbers) for d in range(len(keys)))
-    return np.stack([np.asarray(of_draw(k, n, responses, stratum, grid)) for k, n in zip(keys, drawn, strict=True)])
+    return np.stack([np.asarray(of_draw(k, n, patterns, grid)) for k, n in zip(keys, drawn, strict=True)])
 
 
 @jax.jit
@@ -115,10 +122,11 @@ def _probits_of_cumulative(probability: Float[Array, "pattern node"]) -> Float[A
     return jax.lax.cummax(ndtri(jnp.clip(cumulative, 1e-300, 1 - 1e-16)), axis=1)
 
 
-def _learnable(probability: Array, nodes: int) -> Array:
-    among = probability[:, :nodes]
+def _learnable(probability: Array | np.ndarray, grid: Grid) -> Array:
+    """Return the probability of each difficulty, whatever the discrimination, of images that can be got right."""
+    among = jnp.asarray(probability)[:, : grid.size].reshape(len(probability), -1, len(grid.nodes)).sum(1)
     return among / among.sum(1, keepdims=True)
 
 
 def _tables(numbers: Specification, grid: Grid, complete: bool) -> Tables:  # noqa: FBT001
-    return tabulate(numbers.skill, numbers.curve, numbers.population, grid, complete=complete)
+    return tabulate(in_strata(numbers.skill), numbers.curve, numbers.population, grid, complete=complete)

@@ -10,20 +10,22 @@ import numpy as np
 import xarray as xr
 
 from difficulty_model.errors import InputError
+from difficulty_model.family import recht_et_al
 from difficulty_model.fitting import difficulties
 from difficulty_model.fitting.cost import estimate
 from difficulty_model.fitting.density import posterior_density
 from difficulty_model.fitting.diagnostics import mixing
+from difficulty_model.fitting.images import names_of, patterns_of
 from difficulty_model.fitting.joint import sample_joint
 from difficulty_model.fitting.judgement import praise_for, trouble_in
 from difficulty_model.fitting.laplace import sample_laplace
 from difficulty_model.fitting.mode import sample_mode
 from difficulty_model.fitting.nuts import sample_nuts
-from difficulty_model.fitting.result import Fit, numbers_of
+from difficulty_model.fitting.result import Fit, grid_of, numbers_of
 from difficulty_model.fitting.sample import Sample
-from difficulty_model.likelihood import Patterns, collapse, grid_for
+from difficulty_model.likelihood import Patterns
 from difficulty_model.responses import Responses
-from difficulty_model.specification import Specification, recht_et_al, require_valid, to_json, unknowns
+from difficulty_model.specification import Specification, require_valid, to_json, unknowns
 from difficulty_model.types import IMAGE, MODEL, STRATUM, TEST_SET
 
 Method = Literal["nuts", "laplace", "mode", "joint"]
@@ -89,13 +91,13 @@ def fit(
     if method not in SAMPLERS:
         raise InputError(f"no method {method!r}; there are {', '.join(SAMPLERS)}")
     strata = responses.strata()
-    sizes = {MODEL: len(responses.models), STRATUM: len(strata.names)}
-    patterns = collapse(responses.right, responses.shown, strata.of_image)
+    names = names_of(responses, specification)
+    patterns = patterns_of(responses, specification)
     with jax.enable_x64(True):
-        density = posterior_density(specification, sizes, patterns)
+        density = posterior_density(specification, {dim: len(of) for dim, of in names.items()}, patterns)
         logger.info("This takes %s.", estimate(density, draws=draws, chains=chains, method=method))
         sample = SAMPLERS[method](density, draws=draws, chains=chains, random_seed=random_seed, progress=progress)
-        posterior = _labelled(sample, specification, {MODEL: responses.models, STRATUM: strata.names})
+        posterior = _labelled(sample, specification, names)
         difficulty = _difficulty(specification, posterior, density.patterns, responses.images, progress=progress)
     diagnostics = sample.diagnostics
     if method in ("nuts", "joint"):
@@ -128,34 +130,34 @@ def fit(
 
 def _labelled(sample: Sample, specification: Specification, names: dict[str, list[str]]) -> xr.Dataset:
     """Return draws as a dataset with named dimensions."""
-    over = {path: prior.over for path, prior in unknowns(specification).items()} | {"difficulty": IMAGE}
-    variables = {
-        path: (("chain", "draw", *filter(None, [over[path]])), value) for path, value in sample.values.items()
-    }
-    return xr.Dataset(variables, names)
+    over = {path: prior.dims for path, prior in unknowns(specification).items()} | {"difficulty": (IMAGE,)}
+    variables = {path: (("chain", "draw", *over[path]), value) for path, value in sample.values.items()}
+    used = {MODEL, STRATUM}.union(*over.values())
+    return xr.Dataset(variables, {dim: of for dim, of in names.items() if dim in used})
 
 
 def _difficulty(
     specification: Specification, posterior: xr.Dataset, patterns: Patterns, images: list[str], *, progress: bool
 ) -> xr.Dataset:
-    """Return posterior mean, sd and quantiles of every image's difficulty, and the probability that it is unlearnable."""
+    """Return what the posterior says of every image.
+
+    Mean, sd and quantiles of its difficulty; where there are unlearnable images, the probability that it is one, and
+    where images differ in discrimination, the mean of that.
+    """
     numbers = numbers_of(specification, posterior, at_most=DIFFICULTY_DRAWS)
-    grid = grid_for(
-        numbers.skill, numbers.curve, numbers.population,
-        showings=patterns.showings, refinement=difficulties.REFINEMENT,
-    )
+    grid = grid_of(numbers, patterns, refinement=difficulties.REFINEMENT)
     every = difficulties.average_posterior(numbers, patterns, grid, progress=progress)
     probability = difficulties.learnable(every, grid)
     mean, sd = difficulties.moments(probability, np.asarray(grid.nodes))
     levels = difficulties.quantiles(probability, grid, np.asarray(QUANTILES))
+    of_pattern = {"mean": mean, "sd": sd}
+    if numbers.population.log_unlearnable() is not None:
+        of_pattern["unlearnable"] = every[:, grid.size :].sum(1)
+    if grid.discriminations is not None:
+        of_pattern["discrimination"] = difficulties.discriminations(every, grid)
     of_image = np.asarray(patterns.of_image)
-    unlearnable = every[:, len(grid.nodes) :].sum(1)[of_image]
     return xr.Dataset(
-        {
-            "unlearnable": (IMAGE, unlearnable),
-            "mean": (IMAGE, mean[of_image]),
-            "sd": (IMAGE, sd[of_image]),
-            "quantiles": ((IMAGE, "quantile"), levels[of_image]),
-        },
+        {name: (IMAGE, values[of_image]) for name, values in of_pattern.items()}
+        | {"quantiles": ((IMAGE, "quantile"), levels[of_image])},
         {IMAGE: images, "quantile": list(QUANTILES)},
     )

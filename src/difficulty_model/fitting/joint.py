@@ -3,11 +3,13 @@
 It is what one writes down first, and samples hundreds of times more slowly.
 """
 
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import numpyro
-from jaxtyping import Array, Int, Integer
+from jaxtyping import Array, Float, Int, Integer
 from numpyro import distributions
 from numpyro.infer import MCMC, NUTS, init_to_feasible
 
@@ -15,11 +17,35 @@ from difficulty_model.fitting.density import Density
 from difficulty_model.fitting.nuts import STATISTICS
 from difficulty_model.fitting.program import draw_unknowns
 from difficulty_model.fitting.sample import Sample
+from difficulty_model.likelihood import Patterns
 from difficulty_model.likelihood.marginal import INFINITE
-from difficulty_model.specification import Specification, per_name, unknowns
+from difficulty_model.skills import in_strata
+from difficulty_model.specification import Specification, named, unknowns
 
 WARMUP = 500
 """Draws that adapt step size and mass matrix; they are not kept."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Images:
+    """What is known of every image."""
+
+    stratum: Int[Array, "image"]
+    covariates: Float[Array, "image covariate"]
+    class_: Int[Array, "image"]
+
+
+def image_by_image(patterns: Patterns) -> tuple[Integer[Array, "image column"], Images]:
+    """Return every image's responses, and what is known of it."""
+    chunks = patterns.chunks
+    length = chunks.responses.shape[1]
+
+    def of_image(values: Array) -> Array:
+        return values.reshape(-1, *values.shape[2:])[patterns.of_image]
+
+    images = Images(chunks.stratum[patterns.of_image // length], of_image(chunks.covariates), of_image(chunks.class_))
+    return of_image(chunks.responses), images
 
 
 def joint_program(
@@ -27,40 +53,49 @@ def joint_program(
     sizes: dict[str, int],
     right: Integer[Array, "image model"],
     wrong: Integer[Array, "image model"],
-    stratum: Int[Array, "image"],
+    images: Images,
 ) -> None:
     """Draw every unknown and every image's difficulty, and weigh by the likelihood of every single response."""
-    numbers = per_name(draw_unknowns(specification, sizes), sizes)
-    anywhere = distributions.ImproperUniform(distributions.constraints.real, (), (len(stratum),))
+    numbers = named(specification, draw_unknowns(specification, sizes), sizes)
+    count = len(images.stratum)
+    anywhere = distributions.ImproperUniform(distributions.constraints.real, (), (count,))
     difficulty: Array = numpyro.sample("difficulty", anywhere)  # pyright: ignore[reportAssignmentType]
-    of_image = jax.tree.map(lambda leaf: leaf[stratum], numbers.population)
-    population = jax.vmap(lambda p, t: p.log_density(t))(of_image, difficulty)
+    skill = in_strata(numbers.skill).T  # (stratum or 1, model)
+    skill = skill[images.stratum if len(skill) > 1 else jnp.zeros_like(images.stratum)]
+    of_image = jax.tree.map(lambda leaf: leaf[images.stratum], numbers.population)
+    away = difficulty - jax.vmap(lambda p, c, k: p.shift(c, k))(of_image, images.covariates, images.class_)
+    population = jax.vmap(lambda p, t: p.log_density(t))(of_image, away)
+    seen = jnp.broadcast_to(difficulty[:, None], skill.shape)
+    spread = jax.vmap(lambda p: p.discrimination_spread())(of_image)
+    if spread is not None:
+        standard = numpyro.sample("standard_discrimination", distributions.Normal(0, 1).expand([count]).to_event(1))
+        seen = skill - (1 + spread * standard)[:, None] * (skill - seen)  # pyright: ignore[reportOperatorIssue]
 
-    def log_likelihood(at: Array) -> Array:
-        log_right, log_wrong = jax.vmap(lambda s, c: c.log_probabilities(s, at))(numbers.skill, numbers.curve)
-        return (right * log_right.T + wrong * log_wrong.T).sum(1)
+    def log_likelihood(seen: Array) -> Array:
+        each = jax.vmap(lambda c, s, t: c.log_probabilities(s, t), in_axes=(0, 1, 1), out_axes=1)
+        log_right, log_wrong = each(numbers.curve, skill, seen)
+        return (right * log_right + wrong * log_wrong).sum(1)
 
     # An image that no model can get right has the same responses wherever its difficulty is drawn.
-    each = population + log_likelihood(difficulty)
+    total = population + log_likelihood(seen)
     unlearnable = jax.vmap(lambda p: p.log_unlearnable())(of_image)
     if unlearnable is not None:
         beside = population - jnp.log1p(-jnp.exp(unlearnable)) + unlearnable
-        each = jnp.logaddexp(each, beside + log_likelihood(jnp.full_like(difficulty, INFINITE)))
-    numpyro.factor("images", each.sum())
+        total = jnp.logaddexp(total, beside + log_likelihood(jnp.full_like(seen, INFINITE)))
+    numpyro.factor("images", total.sum())
 
 
 def sample_joint(density: Density, *, draws: int, chains: int, random_seed: int, progress: bool) -> Sample:
     """Return draws of every unknown, and of `difficulty` (image)."""
     patterns = density.patterns
-    columns = patterns.responses.reshape(-1, patterns.responses.shape[-1])[patterns.of_image]
+    columns, images = image_by_image(patterns)
     right, wrong = (columns, 1 - columns) if patterns.complete else jnp.split(columns, 2, axis=1)
-    stratum = patterns.stratum.reshape(-1)[patterns.of_image]
     sampler = MCMC(
         NUTS(joint_program, init_strategy=init_to_feasible),
         num_warmup=WARMUP, num_samples=draws, num_chains=chains, chain_method="sequential", progress_bar=progress,
     )
     sampler.run(
-        jax.random.key(random_seed), density.specification, density.sizes, right, wrong, stratum,
+        jax.random.key(random_seed), density.specification, density.sizes, right, wrong, images,
         extra_fields=tuple(STATISTICS),
     )
     drawn = sampler.get_samples(group_by_chain=True)

@@ -1,8 +1,8 @@
 """The posterior mode and the curvature there.
 
-L-BFGS comes near it in rounds, each within the reach of the grid that was laid for its start. Where unknowns trade off, as
-those of a mixture do, it stops early; so it goes on in coordinates whitened by the curvature found there, until the
-gradient measured in posterior standard deviations is negligible.
+L-BFGS comes near it in rounds, each within the reach of the grid that was laid for its start. Where unknowns trade
+off, as those of a mixture do, it stops early; so it goes on in coordinates whitened by the curvature found there, until
+the gradient measured in posterior standard deviations is negligible.
 """
 
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ class Mode:
 
 def find_mode(density: Density, *, progress: bool) -> Mode:
     """Return the posterior mode; a decrement above `TOLERANCE` says that the search failed."""
-    location = jnp.zeros(density.size)
+    location = density.start
     with tqdm(desc="mode", unit=" gradients", disable=None if progress else True, leave=False) as bar:
         for _ in range(ROUNDS):
             start = location
@@ -121,7 +121,8 @@ def _descend_whitened(density: Density, mode: Mode, bar: tqdm) -> Flat:
     origin = -mode.log_density  # subtracted, since L-BFGS stops at small changes relative to the value
     found = minimize(
         objective, np.zeros(density.size), jac=True, method="L-BFGS-B",
-        bounds=[(-WHITENED_REACH, WHITENED_REACH)] * density.size, options={"maxiter": 200, "ftol": 1e-12, "gtol": 1e-5},
+        bounds=[(-WHITENED_REACH, WHITENED_REACH)] * density.size,
+        options={"maxiter": 200, "ftol": 1e-12, "gtol": 1e-5},
     )
     return mode.location + root @ jnp.asarray(found.x)
 

@@ -5,11 +5,17 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpyro
-
 from numpyro.distributions import biject_to
 
 from difficulty_model.likelihood import Grid, Patterns, log_likelihood, tabulate
-from difficulty_model.specification import Prior, Specification, filled, per_name, unknowns
+from difficulty_model.skills import in_strata
+from difficulty_model.specification import Prior, Specification, named, unknowns
+
+OTHERS = ".others"
+"""Ending of the site of an unknown of which the first is held."""
+
+FREE = ".free"
+"""Ending of the site of an unknown whose mean is held."""
 
 
 def program(
@@ -28,31 +34,36 @@ def program(
     grid
         On which images are integrated out.
     """
-    drawn = per_name(draw_unknowns(specification, sizes), sizes)
-    tables = tabulate(drawn.skill, drawn.curve, drawn.population, grid, complete=patterns.complete)
+    drawn = named(specification, draw_unknowns(specification, sizes), sizes)
+    tables = tabulate(in_strata(drawn.skill), drawn.curve, drawn.population, grid, complete=patterns.complete)
     numpyro.factor("responses", log_likelihood(tables, patterns))
 
 
-def draw_unknowns(specification: Specification, sizes: dict[str, int]) -> Specification:
-    """Sample every prior under the name of its path, and return the tree filled with the numbers."""
-    return filled(specification, {path: _draw(path, p, sizes) for path, p in unknowns(specification).items()})
+def draw_unknowns(specification: Specification, sizes: dict[str, int]) -> dict[str, jax.Array]:
+    """Sample every prior under the name of its path."""
+    return {path: _draw(path, prior, sizes) for path, prior in unknowns(specification).items()}
+
+
+def path_of(site: str) -> str:
+    """Return the path of the unknown that a sampled site belongs to."""
+    return site.removesuffix(OTHERS).removesuffix(FREE)
 
 
 def _draw(path: str, prior: Prior, sizes: dict[str, int]) -> jax.Array:
-    distribution = prior.distribution.to_numpyro()
-    if prior.over is None:
-        return numpyro.sample(path, distribution)  # pyright: ignore[reportReturnType]
-    size = sizes[prior.over]
+    shape = [sizes[dim] for dim in prior.dims]
+
+    def sample(name: str, shape: list[int]) -> jax.Array:
+        return numpyro.sample(name, prior.distribution.to_numpyro().expand(shape).to_event(len(shape)))  # pyright: ignore[reportReturnType]
+
     if prior.reference is None:
-        return numpyro.sample(path, distribution.expand([size]).to_event(1))  # pyright: ignore[reportReturnType]
+        return sample(path, shape)
     if prior.held == "mean":
-        free = numpyro.sample(f"{path}.free", distribution.expand([size]).to_event(1))
-        return numpyro.deterministic(path, _held_at_mean(free, prior.reference, distribution.support))  # pyright: ignore[reportReturnType, reportArgumentType]
-    first = jnp.full((1,), prior.reference)
-    if size == 1:
-        return numpyro.deterministic(path, first)  # pyright: ignore[reportReturnType]
-    others = numpyro.sample(f"{path}.others", distribution.expand([size - 1]).to_event(1))
-    return numpyro.deterministic(path, jnp.concatenate([first, others]))  # pyright: ignore[reportReturnType, reportArgumentType]
+        held = _held_at_mean(sample(path + FREE, shape), prior.reference, prior.distribution.to_numpyro().support)
+    else:
+        held = jnp.full((1, *shape[1:]), prior.reference)
+        if shape[0] > 1:
+            held = jnp.concatenate([held, sample(path + OTHERS, [shape[0] - 1, *shape[1:]])])
+    return numpyro.deterministic(path, held)  # pyright: ignore[reportReturnType, reportArgumentType]
 
 
 def _held_at_mean(free: jax.Array, reference: float, support: Any) -> jax.Array:

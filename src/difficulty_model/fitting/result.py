@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 from difficulty_model.errors import InputError
 from difficulty_model.files import written_whole
+from difficulty_model.likelihood import Grid, Patterns, grid_for
 from difficulty_model.records import load_tree
 from difficulty_model.responses import Responses
+from difficulty_model.skills import in_strata
 from difficulty_model.specification import Specification, from_json, named_draws, unknowns
-from difficulty_model.types import MODEL, STRATUM
 
 GROUPS = ("posterior", "observed_data", "constant_data", "difficulty")
 """Groups without which a file is no fit."""
@@ -144,5 +146,12 @@ def numbers_of(specification: Specification, posterior: xr.Dataset, *, at_most: 
         str(path): jnp.asarray(v.values.reshape(total, *v.shape[2:])[::every])
         for path, v in posterior[list(unknowns(specification))].data_vars.items()
     }
-    sizes = {MODEL: posterior.sizes[MODEL], STRATUM: posterior.sizes[STRATUM]}
-    return named_draws(specification, values, sizes)
+    return named_draws(specification, values, {str(dim): size for dim, size in posterior.sizes.items()})
+
+
+def grid_of(numbers: Specification, patterns: Patterns, *, refinement: float = 1.0) -> Grid:
+    """Return a grid that serves draws of a specification's numbers, for the posteriors of given images."""
+    return grid_for(
+        jax.vmap(in_strata)(numbers.skill), numbers.curve, numbers.population,
+        chunks=patterns.chunks, showings=patterns.showings, refinement=refinement,
+    )

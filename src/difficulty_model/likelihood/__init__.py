@@ -5,13 +5,17 @@ from difficulty_model.likelihood.marginal import (
     Tables,
     difficulty_posterior,
     log_likelihood,
-    log_masses,
+    log_probabilities,
+    log_shares,
     nodes_of,
+    of_patterns,
+    shares_of_patterns,
     tabulate,
 )
-from difficulty_model.likelihood.patterns import Patterns, collapse
+from difficulty_model.likelihood.patterns import Chunk, Patterns, collapse
 
 __all__ = [
+    "Chunk",
     "Grid",
     "Patterns",
     "Tables",
@@ -19,8 +23,11 @@ __all__ = [
     "difficulty_posterior",
     "grid_for",
     "log_likelihood",
-    "log_masses",
+    "log_probabilities",
+    "log_shares",
     "nodes_of",
+    "of_patterns",
+    "shares_of_patterns",
     "sinh_grid",
     "tabulate",
 ]

@@ -7,7 +7,7 @@ equally spaced can follow it and stay smooth: of all such maps the one with the 
 half the nodes of a uniform grid on ImageNet's responses.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +15,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from difficulty_model.curves import ResponseCurve
+from difficulty_model.likelihood.patterns import Chunk
 from difficulty_model.populations import Population
 
 RESOLUTION = 0.9
 """Spacing in units of the sd that is to be resolved: the trapezoidal rule of a normal density is then off by
 exp(−2π²/0.9²) = 3e-11 of it."""
+
+DISCRIMINATION_REACH = 6.0
+"""How far the nodes of discrimination reach, in standard deviations of its distribution."""
 
 MULTIPLE = 8
 """Numbers of nodes are rounded up to it, so that grids of like size share compiled programs."""
@@ -28,10 +32,19 @@ MULTIPLE = 8
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Grid:
-    """Nodes of the integral over difficulty, and the logarithms of their weights."""
+    """Nodes of the integral over difficulty, and the logarithms of their weights.
+
+    Where images differ in discrimination, its nodes too, which are equally spaced.
+    """
 
     nodes: Float[Array, "node"]
     log_weights: Float[Array, "node"]
+    discriminations: Float[Array, "discrimination"] | None = None
+
+    @property
+    def size(self) -> int:
+        """Number of nodes, pairs where images differ in discrimination."""
+        return len(self.nodes) * (1 if self.discriminations is None else len(self.discriminations))
 
 
 def sinh_grid(*, center: float, scale: float, spacing: float, low: float, high: float) -> Grid:
@@ -56,10 +69,11 @@ def sinh_grid(*, center: float, scale: float, spacing: float, low: float, high: 
 
 
 def grid_for(
-    skill: Float[Array, "draw model"],
+    skill: Float[Array, "draw model stratum"],
     curve: ResponseCurve,
     populations: Population,
     *,
+    chunks: Chunk | None = None,
     showings: Int[Array, "model"] | int = 1,
     refinement: float = 1.0,
 ) -> Grid:
@@ -72,6 +86,8 @@ def grid_for(
     curve, populations
         The curve with one leading axis of draws and one of models on its fields, the populations likewise with
         draws and strata.
+    chunks
+        The images, where they shift the populations.
     showings
         How often a model was shown one image at most.
     refinement
@@ -79,25 +95,40 @@ def grid_for(
     """
     needed = jax.tree.map(np.asarray, _needed_spacing(skill, curve, populations, showings))
     # Beyond all skills by 6 widths of the curve every response is as certain as it gets, whatever the population.
-    reach = 6 * jax.vmap(jax.vmap(lambda s, c: c.width()))(skill, curve)
-    low = min(needed.points.min(), float((skill - reach).min()))
-    high = max(needed.points.max(), float((skill + reach).max()))
-    center, scale, spacing = _cheapest_map(*needed.constraints(), low=low, high=high)
+    reach = 6 * jax.vmap(jax.vmap(lambda _, c: c.width()))(skill, curve)[..., None]
+    shifts = (0.0, 0.0) if chunks is None or not populations.is_shifted() else _range_of_shifts(populations, chunks)
+    least, most = map(float, shifts)
+    low = min(needed.points.min() + least, float((skill - reach).min()))
+    high = max(needed.points.max() + most, float((skill + reach).max()))
+    points, allowed = needed.constraints()
+    points, allowed = np.concatenate([points + least, points, points + most]), np.tile(allowed, 3)
+    center, scale, spacing = _cheapest_map(points, allowed, low=low, high=high)
     reach = (high - low) / 2 * (np.sqrt(refinement) - 1)  # a finer grid also reaches further
-    return sinh_grid(
+    grid = sinh_grid(
         center=center, scale=scale, spacing=spacing / refinement, low=low - reach, high=high + reach
     )
+    if needed.discrimination_sd is None:
+        return grid
+    assert needed.discrimination_spread is not None
+    reach = DISCRIMINATION_REACH * float(needed.discrimination_spread.max()) * np.sqrt(refinement)
+    nodes = 2 * int(np.ceil(reach * refinement / (RESOLUTION * float(needed.discrimination_sd)))) + 1
+    return replace(grid, discriminations=jnp.linspace(1 - reach, 1 + reach, nodes))
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class _Needed:
-    """What a grid must resolve: populations at their features, and images' posteriors among the skills."""
+    """What a grid must resolve: populations at their features, and images' posteriors among the skills.
+
+    Where images differ in discrimination, also its largest spread, and its smallest posterior sd.
+    """
 
     points: Float[Array, "draw stratum feature"]
     widths: Float[Array, "draw stratum feature"]
     difficulty: Float[Array, "point"]
     posterior_sd: Float[Array, "point"]
+    discrimination_spread: Float[Array, "draw stratum"] | None
+    discrimination_sd: Float[Array, ""] | None
 
     def constraints(self) -> tuple[np.ndarray, np.ndarray]:
         """Return points, and the largest spacing that is allowed at each."""
@@ -107,27 +138,50 @@ class _Needed:
 
 @jax.jit
 def _needed_spacing(
-    skill: Float[Array, "draw model"],
+    skill: Float[Array, "draw model stratum"],
     curve: ResponseCurve,
     populations: Population,
     showings: Int[Array, "model"] | int,
 ) -> _Needed:
     points, widths = jax.vmap(jax.vmap(lambda p: p.features()))(populations)
+    spread = jax.vmap(jax.vmap(lambda p: p.discrimination_spread()))(populations)
+    steepest = jnp.ones(len(skill)) if spread is None else 1 + 2 * spread.max(1)
     difficulty = jnp.linspace(skill.min() - 2, skill.max() + 2, 201)
     prior_information = 1 / widths.min((1, 2)) ** 2  # the narrowest adds most to what the responses tell
+    times = jnp.broadcast_to(jnp.asarray(showings), skill.shape[1:2])
 
     def information(s: Float[Array, ""], c: ResponseCurve, times: Int[Array, ""]) -> Float[Array, "point"]:
         along = (jnp.ones_like(difficulty),)
         logs, slopes = jax.jvp(lambda t: c.log_probabilities(s, t), (difficulty,), along)
         return times * sum(jnp.exp(log) * slope**2 for log, slope in zip(logs, slopes, strict=True))  # pyright: ignore[reportReturnType]
 
-    times = jnp.broadcast_to(jnp.asarray(showings), skill.shape[1:])
+    def of_draw(drawn: tuple) -> tuple[Float[Array, "point"], Float[Array, "point"]]:
+        skill, curve, steepest, prior = drawn
+        each = jax.vmap(lambda s: jax.vmap(information)(s, curve, times), in_axes=1)(skill)
+        away = (skill.T[..., None] - difficulty) ** 2
+        return (steepest**2 * each.sum(1)).max(0) + prior, (away * each).sum(1).max(0)
+
     # One draw at a time: all draws at once would be draws × models × points numbers.
-    most = jax.lax.map(
-        lambda drawn: jax.vmap(information)(drawn[0], drawn[1], times).sum(0) + drawn[2],
-        (skill, curve, prior_information),
-    ).max(0)
-    return _Needed(points, widths, difficulty, 1 / jnp.sqrt(most))
+    of_difficulty, of_discrimination = jax.lax.map(of_draw, (skill, curve, steepest, prior_information))
+    sd = None if spread is None else 1 / jnp.sqrt(of_discrimination.max() + 1 / spread.min() ** 2)
+    return _Needed(points, widths, difficulty, 1 / jnp.sqrt(of_difficulty.max(0)), spread, sd)
+
+
+@jax.jit
+def _range_of_shifts(populations: Population, chunks: Chunk) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Return the smallest and the largest shift of any image in any draw."""
+
+    def of_draw(populations: Population) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        def of_chunk(chunk: Chunk) -> tuple[Float[Array, ""], Float[Array, ""]]:
+            population = jax.tree.map(lambda leaf: leaf[chunk.stratum], populations)
+            shifts = jax.vmap(population.shift)(chunk.covariates, chunk.class_)
+            return shifts.min(), shifts.max()
+
+        least, most = jax.lax.map(of_chunk, chunks)
+        return least.min(), most.max()
+
+    least, most = jax.lax.map(of_draw, populations)
+    return least.min(), most.max()
 
 
 def _cheapest_map(

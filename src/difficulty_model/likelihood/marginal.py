@@ -4,8 +4,9 @@ With A_jq = log P(right | s_j, t_q) − log P(wrong | s_j, t_q), the likelihood 
 
     log p(y) = logsumexp_q( Σ_j y_j A_jq + Σ_j log P(wrong | s_j, t_q) + log p_k(t_q) + log w_q ).
 
-Curves and populations enter through these tables alone, so every specification is served by the same kernel. Images that
-no model can get right are one more node, infinitely hard, where a population has such a share.
+Curves and populations enter through these tables alone, so every specification is served by the same kernel. A node
+is a difficulty; where images differ in discrimination it is a pair of both; images that no model can get right are
+one more node, infinitely hard, where a population has such a share.
 """
 
 from dataclasses import dataclass
@@ -13,13 +14,13 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
-from jaxtyping import Array, Float, Int, Integer
+from jax.scipy.stats import norm
+from jaxtyping import Array, Float
 
 from difficulty_model.curves import ResponseCurve
 from difficulty_model.likelihood.grid import Grid
-from difficulty_model.likelihood.patterns import Patterns
+from difficulty_model.likelihood.patterns import Chunk, Patterns
 from difficulty_model.populations import Population
-
 
 INFINITE = 1e3
 """A difficulty at which no model is right: the probit is 0 to hundreds of digits, and its logarithm still a number."""
@@ -27,24 +28,37 @@ INFINITE = 1e3
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
+class Shifted:
+    """Populations that are shifted image by image, and the grid on which they are laid out."""
+
+    populations: Population
+    grid: Grid
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
 class Tables:
-    """All that the kernel knows of the parameters, at every node of the grid and, after these, at infinity if need be.
+    """All that the kernel knows of the parameters, at every node.
 
     Attributes
     ----------
     response
-        What one unit in a column of a response pattern adds to the log-likelihood at each node.
-    population
-        What every image of a stratum adds at each node: the log-density of its population and the node's
-        log-weight, and for complete responses the log-probability that all models are wrong.
+        What one unit in a column of a response pattern adds to the log-likelihood at each node, per stratum or, where
+        the strata do not differ, once.
+    of_all
+        What every image of a stratum adds at each node: the log-share of its population there, unless that is
+        shifted, and for complete responses the log-probability that all models are wrong.
+    shifted
+        The populations, where they are shifted image by image.
     """
 
-    response: Float[Array, "column node"]
-    population: Float[Array, "stratum node"]
+    response: Float[Array, "stratum column node"]
+    of_all: Float[Array, "stratum node"]
+    shifted: Shifted | None
 
 
 def tabulate(
-    skill: Float[Array, "model"],
+    skill: Float[Array, "model stratum"],
     curve: ResponseCurve,
     populations: Population,
     grid: Grid,
@@ -56,7 +70,7 @@ def tabulate(
     Parameters
     ----------
     skill
-        Skill of every model.
+        Skill of every model in every stratum; or in a single column, where it is the same in all.
     curve, populations
         The curve with one leading axis of models on its fields, the populations with one of strata.
     grid
@@ -64,31 +78,64 @@ def tabulate(
     complete
         As `Patterns.complete`.
     """
-    right, wrong = jax.vmap(lambda s, c: c.log_probabilities(s, nodes_of(populations, grid)))(skill, curve)
-    population = log_masses(populations, grid)
-    if complete:
-        return Tables(right - wrong, population + wrong.sum(0))
-    return Tables(jnp.concatenate([right, wrong]), population)
+    right, wrong = log_probabilities(skill, curve, populations, grid)
+    shifted = populations.is_shifted()
+    shares = jnp.zeros(()) if shifted else jax.vmap(lambda p: log_shares(p, grid, None))(populations)
+    strata = jax.tree.leaves(populations)[0].shape[0]
+    of_all = jnp.broadcast_to(shares + (wrong.sum(1) if complete else 0.0), (strata, right.shape[-1]))
+    return Tables(
+        right - wrong if complete else jnp.concatenate([right, wrong], axis=1),
+        of_all,
+        Shifted(populations, grid) if shifted else None,
+    )
 
 
-def nodes_of(populations: Population, grid: Grid) -> Float[Array, "node"]:
-    """Return the difficulties at which tables are made: the grid's nodes, and `INFINITE` where images are unlearnable."""
-    if populations.log_unlearnable() is None:
-        return grid.nodes
-    return jnp.append(grid.nodes, INFINITE)
+def log_probabilities(
+    skill: Float[Array, "model stratum"], curve: ResponseCurve, populations: Population, grid: Grid
+) -> tuple[Float[Array, "stratum model node"], Float[Array, "stratum model node"]]:
+    """Return (log P(right), log P(wrong)) of every model at every node."""
+    difficulty, discrimination = nodes_of(populations, grid)
+
+    def of_one(skill: Float[Array, ""], curve: ResponseCurve) -> tuple[Float[Array, "node"], Float[Array, "node"]]:
+        # A curve is a function of s − τ: one steeper by the discrimination sees a difficulty as much farther away.
+        away = difficulty if discrimination is None else skill - discrimination * (skill - difficulty)
+        return curve.log_probabilities(skill, away)
+
+    return jax.vmap(lambda of_stratum: jax.vmap(of_one)(of_stratum, curve), in_axes=1)(skill)
 
 
-def log_masses(populations: Population, grid: Grid) -> Float[Array, "stratum node"]:
-    """Return the logarithm of the share of each stratum's images at each of `nodes_of`."""
+def nodes_of(
+    populations: Population, grid: Grid
+) -> tuple[Float[Array, "node"], Float[Array, "node"] | None]:
+    """Return difficulty and, where images differ in it, discrimination of every node of the tables.
+
+    Difficulties vary fastest. `INFINITE` stands last, where images are unlearnable.
+    """
+    difficulty, discrimination = grid.nodes, None
+    if grid.discriminations is not None:
+        discrimination = jnp.repeat(grid.discriminations, len(grid.nodes))
+        difficulty = jnp.tile(grid.nodes, len(grid.discriminations))
+    if populations.log_unlearnable() is not None:
+        difficulty = jnp.append(difficulty, INFINITE)
+        discrimination = None if discrimination is None else jnp.append(discrimination, 1.0)
+    return difficulty, discrimination
+
+
+def log_shares(population: Population, grid: Grid, shift: Float[Array, ""] | None) -> Float[Array, "node"]:
+    """Return the logarithm of the share of a population's images at each node, for images shifted so much."""
+    nodes = grid.nodes if shift is None else grid.nodes - shift
     # Scaled to sum to one, which it does already on a grid that resolves it: a population that a search has made
     # narrower than the spacing would otherwise seem ever more likely.
-    learnable = jax.nn.log_softmax(
-        jax.vmap(lambda p: p.log_density(grid.nodes))(populations) + grid.log_weights, axis=1
-    )
-    unlearnable = jax.vmap(lambda p: p.log_unlearnable())(populations)
+    shares = jax.nn.log_softmax(population.log_density(nodes) + grid.log_weights)
+    if grid.discriminations is not None:
+        of_discrimination = jax.nn.log_softmax(
+            norm.logpdf(grid.discriminations, 1.0, population.discrimination_spread())
+        )
+        shares = (of_discrimination[:, None] + shares).ravel()
+    unlearnable = population.log_unlearnable()
     if unlearnable is None:
-        return learnable
-    return jnp.concatenate([jnp.log1p(-jnp.exp(unlearnable))[:, None] + learnable, unlearnable[:, None]], axis=1)
+        return shares
+    return jnp.append(jnp.log1p(-jnp.exp(unlearnable)) + shares, unlearnable)
 
 
 @jax.custom_vjp
@@ -100,14 +147,13 @@ def log_likelihood(tables: Tables, patterns: Patterns) -> Float[Array, ""]:
 def _log_likelihood_and_gradient(tables: Tables, patterns: Patterns) -> tuple[Float[Array, ""], Tables]:
     # Taking the gradient chunk by chunk, inside the loop, needs neither stored temporaries nor a second pass.
     def add_chunk(total, chunk):  # noqa: ANN001, ANN202
-        return jax.tree.map(jnp.add, total, jax.value_and_grad(of_chunk)(tables, *chunk)), None
+        return jax.tree.map(jnp.add, total, jax.value_and_grad(of_chunk)(tables, chunk)), None
 
-    def of_chunk(tables, responses, stratum, count):  # noqa: ANN001, ANN202
-        return jnp.vdot(count, logsumexp(_joint(tables, responses, stratum), axis=1))
+    def of_chunk(tables, chunk):  # noqa: ANN001, ANN202
+        return jnp.vdot(chunk.count, of_patterns(tables, chunk))
 
     zero = (jnp.zeros((), tables.response.dtype), jax.tree.map(jnp.zeros_like, tables))
-    chunks = (patterns.responses, patterns.stratum, patterns.count)
-    return jax.lax.scan(add_chunk, zero, chunks)[0]
+    return jax.lax.scan(add_chunk, zero, patterns.chunks)[0]
 
 
 def _backward(gradient: Tables, cotangent: Float[Array, ""]) -> tuple[Tables, None]:
@@ -117,15 +163,28 @@ def _backward(gradient: Tables, cotangent: Float[Array, ""]) -> tuple[Tables, No
 log_likelihood.defvjp(_log_likelihood_and_gradient, _backward)
 
 
-def difficulty_posterior(
-    tables: Tables, responses: Integer[Array, "pattern column"], stratum: Int[Array, "pattern"]
-) -> Float[Array, "pattern node"]:
-    """Return the posterior probability that each pattern's images have the difficulty of each node, or are unlearnable."""
-    return jax.nn.softmax(_joint(tables, responses, stratum), axis=1)
+def of_patterns(tables: Tables, chunk: Chunk) -> Float[Array, "pattern"]:
+    """Return log p(responses of one image) for every pattern of a chunk, in nats."""
+    return logsumexp(_joint(tables, chunk), axis=1)
 
 
-def _joint(
-    tables: Tables, responses: Integer[Array, "pattern column"], stratum: Int[Array, "pattern"]
-) -> Float[Array, "pattern node"]:
+def difficulty_posterior(tables: Tables, chunk: Chunk) -> Float[Array, "pattern node"]:
+    """Return the posterior probability of each node for each pattern's images."""
+    return jax.nn.softmax(_joint(tables, chunk), axis=1)
+
+
+def _joint(tables: Tables, chunk: Chunk) -> Float[Array, "pattern node"]:
     """Return log p(responses, node) for every pattern."""
-    return responses.astype(tables.response.dtype) @ tables.response + tables.population[stratum]
+    response = tables.response[chunk.stratum if len(tables.response) > 1 else 0]
+    joint = chunk.responses.astype(response.dtype) @ response + tables.of_all[chunk.stratum]
+    if tables.shifted is None:
+        return joint
+    return joint + shares_of_patterns(tables.shifted.populations, tables.shifted.grid, chunk)
+
+
+def shares_of_patterns(populations: Population, grid: Grid, chunk: Chunk) -> Float[Array, "pattern node"]:
+    """Return the logarithm of the share of images like those of each pattern that lie at each node."""
+    population = jax.tree.map(lambda leaf: leaf[chunk.stratum], populations)
+    return jax.vmap(lambda c, k: log_shares(population, grid, population.shift(c, k)))(
+        chunk.covariates, chunk.class_
+    )
