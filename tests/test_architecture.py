@@ -16,10 +16,14 @@ LAYERS = [
     {"readers", "releases", "fetching", "examples"},
     {"fitting"},
     {"posterior"},
-    {"observed", "prediction", "checking"},
+    {"observed", "relation"},
+    {"prediction", "checking"},
+    {"misfit", "comparison", "exporting", "calibration"},
     {"plots"},
     {"cli"},
 ]
+THE_WAY_OUT = ("specification", "exporting")
+"""`Specification.to_pymc` and its like are where users look for them: the one import downwards."""
 LAYER_OF = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 
 
@@ -46,7 +50,8 @@ def test_imports_point_up_the_list_of_layers(path: Path):
     if part == "__init__":  # the table of contents, which loads parts when they are asked for
         return
     assert part in LAYER_OF, f"{part} has no layer yet"
-    assert {p for p in parts if LAYER_OF.get(p, 99) > LAYER_OF[part]} == set()
+    down = {(part, p) for p in parts if LAYER_OF.get(p, 99) > LAYER_OF[part]}
+    assert down <= {THE_WAY_OUT}
 
 
 def test_numbers_know_nothing_of_labels():

@@ -11,13 +11,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from difficulty_model.calibration import calibrate
     from difficulty_model.checking import check_responses, fix_responses
+    from difficulty_model.comparison import compare, loo, predict_held_out, predict_left_out
     from difficulty_model.errors import InputError
     from difficulty_model.examples import load_example
     from difficulty_model.family import recht_et_al
     from difficulty_model.fitting import Fit, fit, load_fit
+    from difficulty_model.misfit import check_fit
     from difficulty_model.observed import observed_line
-    from difficulty_model.plots import plot_law
+    from difficulty_model.plots import plot_calibration, plot_law, plot_misfit
     from difficulty_model.posterior import (
         draw_difficulties,
         population_accuracies,
@@ -50,7 +53,15 @@ _HOME = {
     "law_between": "prediction",
     "observed_line": "observed",
     "replicated_accuracies": "prediction",
+    "plot_calibration": "plots",
     "plot_law": "plots",
+    "plot_misfit": "plots",
+    "calibrate": "calibration",
+    "check_fit": "misfit",
+    "compare": "comparison",
+    "loo": "comparison",
+    "predict_held_out": "comparison",
+    "predict_left_out": "comparison",
 }
 
 __all__ = [
@@ -60,8 +71,11 @@ __all__ = [
     "Prior",
     "Responses",
     "Specification",
+    "calibrate",
+    "check_fit",
     "check_responses",
     "combine",
+    "compare",
     "draw_difficulties",
     "fit",
     "fix_responses",
@@ -69,10 +83,15 @@ __all__ = [
     "load_example",
     "load_fit",
     "load_responses",
+    "loo",
     "observed_line",
+    "plot_calibration",
     "plot_law",
+    "plot_misfit",
     "population_accuracies",
     "population_table",
+    "predict_held_out",
+    "predict_left_out",
     "recht_et_al",
     "replicated_accuracies",
     "skill_table",

@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,11 +17,13 @@ from difficulty_model.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
     from difficulty_model.checking import Finding
     from difficulty_model.fitting import Fit
     from difficulty_model.observed import ObservedLine
     from difficulty_model.prediction import Law
+    from difficulty_model.specification import Specification
 
 app = typer.Typer(
     help="When classifiers lose accuracy on a new test set, why? Image difficulties and model skills from "
@@ -49,6 +52,42 @@ class Release(StrEnum):
     IMAGENETV2 = "imagenetv2"
     CIFAR = "cifar10.1"
 
+
+class CurveShape(StrEnum):
+    """How skill and difficulty make the probability of being right."""
+
+    PROBIT = "probit"
+    SLOPES = "slopes"
+
+
+class Lapses(StrEnum):
+    """Whether models miss easy images now and then."""
+
+    NONE = "none"
+    SHARED = "shared"
+    PER_MODEL = "per-model"
+
+
+class Shape(StrEnum):
+    """Of the distribution of difficulty in a test set."""
+
+    NORMAL = "normal"
+    TWO_NORMALS = "two-normals"
+    SKEW_NORMAL = "skew-normal"
+    STUDENT_T = "student-t"
+    FLEXIBLE = "flexible"
+
+
+CurveOption = Annotated[CurveShape, typer.Option("--curve", help="probit, or a slope per model.")]
+LapsesOption = Annotated[Lapses, typer.Option("--lapses", help="Rate at which models miss the easiest images.")]
+Guess = Annotated[float, typer.Option("--guess", help="Rate at which models guess the hardest: 1/number of classes.")]
+Population = Annotated[Shape, typer.Option("--population", help="Shape of the distribution of difficulty.")]
+Unlearnable = Annotated[bool, typer.Option("--unlearnable", help="Beside it a share of images that none gets right.")]
+Classes = Annotated[bool, typer.Option("--classes", help="Effects of the images' classes on difficulty.")]
+Discriminations = Annotated[
+    bool, typer.Option("--discriminations", help="Images that differ in how well they tell models apart; slow.")
+]
+SkillLoss = Annotated[bool, typer.Option("--skill-loss", help="Skills that are lost in all test sets but the first.")]
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, whole or not at all.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -79,21 +118,32 @@ def import_(
     out.print(f"{output}: {len(read.models)} models, test sets {', '.join(read.test_sets)}", highlight=False)
 
 
-@app.command(epilog="Example: `difficulty-model check responses.nc --fix -o fixed.nc`")
+@app.command(epilog="Examples: `difficulty-model check responses.nc --fix -o fixed.nc` before a fit, and after it "
+             "`difficulty-model check fit.nc --plot misfit.png`")
 def check(
-    responses: Annotated[Path, typer.Argument(help="Responses file, as `import` writes it.")],
+    path: Annotated[Path, typer.Argument(help="Responses, as `import` writes them; or a fit, as `fit` writes it.")],
     as_json: AsJson = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Apply every remedy that needs no other data.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where --fix writes to.")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Of a fit: draw the checks to this file (.png, .svg).")] = None,
+    seed: Annotated[int, typer.Option(help="Of a fit: of the replicated data sets.")] = 0,
 ) -> None:
-    """Say what a careful colleague would notice in responses before fitting."""
+    """Say what a careful colleague would notice in responses before fitting, or where a fit does not hold."""
     from difficulty_model.checking import check_responses, fix_responses
+    from difficulty_model.fitting import holds_fit
     from difficulty_model.responses import load_responses
 
+    if holds_fit(path):
+        if fix or output is not None:
+            raise InputError(f"{path} holds a fit, of which nothing can be mended; --fix and -o are for responses")
+        _check_fit(path, as_json=as_json, strict=strict, plot=plot, seed=seed)
+        return
+    if plot is not None:
+        raise InputError(f"{path} holds responses; --plot draws the checks of a fit")
     if fix != (output is not None):
         raise InputError("--fix and -o FILE go together: give both, or neither")
-    loaded = load_responses(responses)
+    loaded = load_responses(path)
     findings = check_responses(loaded)
     if as_json:
         print(json.dumps({"findings": [finding.as_dict() for finding in findings]}, indent=2))
@@ -109,7 +159,8 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: `difficulty-model fit responses.nc -o fit.nc --seed 1`")
+@app.command(epilog="Examples: `difficulty-model fit responses.nc -o fit.nc --seed 1`; with better models: "
+             "`difficulty-model fit responses.nc -o slopes.nc --curve slopes --population flexible --unlearnable`")
 def fit(
     responses: Annotated[Path, typer.Argument(help="Responses file, as `import` writes it.")],
     output: Output,
@@ -118,23 +169,123 @@ def fit(
     draws: Annotated[int, typer.Option(help="Draws per chain.")] = 250,
     chains: Annotated[int, typer.Option(help="Chains.")] = 4,
     seed: Annotated[int, typer.Option(help="Of all randomness: same seed and machine, same file.")] = 0,
+    curve: CurveOption = CurveShape.PROBIT,
+    lapses: LapsesOption = Lapses.NONE,
+    guess: Guess = 0.0,
+    population: Population = Shape.NORMAL,
+    unlearnable: Unlearnable = False,
+    discriminations: Discriminations = False,
+    classes: Classes = False,
+    covariates: Annotated[
+        Path | None, typer.Option(help="Table of numbers per image (CSV or Parquet, column image): difficulty is "
+                                  "regressed on all its columns.")
+    ] = None,
+    skill_loss: SkillLoss = False,
     method: Annotated[Method, typer.Option(help="nuts; laplace is faster and checks itself; mode is unchecked; "
                                            "joint samples every image too, hundreds of times slower.")] = Method.NUTS,
 ) -> None:
     """Fit skills of models, difficulties of images and the populations of test sets."""
     from difficulty_model.files import written_whole
     from difficulty_model.fitting import fit as fit_responses
+    from difficulty_model.readers import read_covariates
     from difficulty_model.responses import load_responses
 
     logger = logging.getLogger("difficulty_model")
     logger.addHandler(RichHandler(console=err, show_time=False, show_level=False, show_path=False))
     logger.setLevel(logging.INFO)
     chosen = load_responses(responses).select(test_sets=test_set, exclude=exclude or ())
+    names: list[str] = []
+    if covariates is not None:
+        table = read_covariates(covariates)
+        chosen, names = chosen.with_covariates(table), list(table)
+    specification = _specification(
+        curve, lapses, guess, population, unlearnable=unlearnable, discriminations=discriminations, classes=classes,
+        covariates=names, skill_loss=skill_loss,
+    )
     with written_whole(output) as temporary:  # around the work, so that a bad path is told before it
-        fitted = fit_responses(chosen, draws=draws, chains=chains, random_seed=seed, method=method.value)
+        fitted = fit_responses(
+            chosen, specification, draws=draws, chains=chains, random_seed=seed, method=method.value
+        )
         fitted.save(temporary)
     _print_fit(fitted)
     out.print(f"{output} written. {fitted.verdict}", highlight=False)
+
+
+@app.command(epilog="Example: `difficulty-model compare fit.nc slopes.nc flexible.nc`")
+def compare(
+    fits: Annotated[list[Path], typer.Argument(help="Fits of the same responses.")],
+    as_json: AsJson = False,
+    left_out_models: Annotated[
+        bool, typer.Option("--left-out-models", help="Also leave every model out, and predict it from its responses on "
+                           "the first test set; minutes.")
+    ] = False,
+    held_out: Annotated[
+        Path | None, typer.Option(help="Responses of the same models to a test set that no fit has seen.")
+    ] = None,
+) -> None:
+    """Compare fits: by images left out once each, by models left out, and by a test set that they have not seen."""
+    from difficulty_model.comparison import compare as compare_fits
+    from difficulty_model.comparison import predict_held_out, predict_left_out
+    from difficulty_model.fitting import load_fit
+    from difficulty_model.responses import load_responses
+
+    loaded = {path.stem: load_fit(path) for path in fits}
+    if len(loaded) < len(fits):
+        raise InputError(f"fits are named by their files; of {', '.join(map(str, fits))} two have the same name")
+    compared = compare_fits(loaded)
+    plain = compared.as_dict()
+    for row in plain["fits"]:
+        if left_out_models:
+            row["left_out_models"] = predict_left_out(loaded[row["fit"]]).as_dict()
+        if held_out is not None:
+            row["held_out"] = predict_held_out(loaded[row["fit"]], load_responses(held_out)).as_dict()
+    if as_json:
+        print(json.dumps(plain, indent=2))
+    else:
+        _print_comparison(plain)
+
+
+@app.command(epilog="Example: `difficulty-model calibrate --curve slopes --worlds 100`")
+def calibrate(
+    curve: CurveOption = CurveShape.PROBIT,
+    lapses: LapsesOption = Lapses.NONE,
+    guess: Guess = 0.0,
+    population: Population = Shape.NORMAL,
+    unlearnable: Unlearnable = False,
+    discriminations: Discriminations = False,
+    classes: Classes = False,
+    skill_loss: SkillLoss = False,
+    worlds: Annotated[int, typer.Option(help="Simulated worlds, drawn from the priors.")] = 100,
+    models: Annotated[int, typer.Option(help="Models of each.")] = 8,
+    images: Annotated[int, typer.Option(help="Images of each of two test sets.")] = 150,
+    method: Annotated[Method, typer.Option(help="nuts or laplace.")] = Method.NUTS,
+    seed: Annotated[int, typer.Option(help="Of the first world.")] = 0,
+    as_json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the ranks to this file (.png, .pdf, .svg).")] = None,
+) -> None:
+    """Check this software on your machine: posteriors of simulated worlds must hold the truth as often as they say."""
+    from difficulty_model.calibration import calibrate as calibrate_software
+    from difficulty_model.calibration import narrowed
+    from difficulty_model.plots import plot_calibration
+
+    specification = narrowed(_specification(
+        curve, lapses, guess, population, unlearnable=unlearnable, discriminations=discriminations, classes=classes,
+        covariates=[], skill_loss=skill_loss,
+    ))
+    found = calibrate_software(
+        specification, worlds=worlds, models=models, images=images, method=method.value,  # pyright: ignore[reportArgumentType]
+        random_seed=seed,
+    )
+    if plot is not None:
+        _write_figure(plot, lambda figure: plot_calibration(found, figure))
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2))
+    else:
+        shown = found.table().filter(["quantity", "chi2_p", "ecdf_p", "inside_50", "inside_90", "calibrated"])
+        out.print(_table(shown, f"{worlds} worlds of {models} models and 2 × {images} images"))
+        out.print(found.verdict, *found.trouble, sep="\n", highlight=False)
+    if not bool(found.table()["calibrated"].all()):
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: `difficulty-model law fit.nc --from original --to new-writers --plot law.png`")
@@ -150,6 +301,7 @@ def law(
     from difficulty_model.accuracies import holds_accuracies, load_accuracies
     from difficulty_model.fitting import load_fit
     from difficulty_model.observed import observed_line_of_accuracies
+    from difficulty_model.plots import plot_law
     from difficulty_model.prediction import law_between
 
     if holds_accuracies(fit):
@@ -163,7 +315,7 @@ def law(
         return
     relation = law_between(load_fit(fit), from_, to, random_seed=seed)
     if plot is not None:
-        _draw(relation, plot)
+        _write_figure(plot, lambda figure: plot_law(relation, figure.subplots()), size=(6.5, 6.5))
     if as_json:
         print(json.dumps(relation.as_dict(), indent=2))
     else:
@@ -181,6 +333,90 @@ def fetch(
     folder = fetch_release(release.value, output)
     out.print(f"{folder}: complete. Next: difficulty-model import {release.value} {folder} -o responses.nc",
               highlight=False)
+
+
+def _specification(
+    curve: CurveShape,
+    lapses: Lapses,
+    guess: float,
+    population: Shape,
+    *,
+    unlearnable: bool,
+    discriminations: bool,
+    classes: bool,
+    covariates: list[str],
+    skill_loss: bool,
+) -> "Specification":
+    from difficulty_model import family
+    from difficulty_model.specification import Specification
+
+    curves = {CurveShape.PROBIT: family.probit, CurveShape.SLOPES: family.slopes}
+    shapes = {
+        Shape.NORMAL: family.normal, Shape.TWO_NORMALS: family.two_normals, Shape.SKEW_NORMAL: family.skew_normal,
+        Shape.STUDENT_T: family.student_t, Shape.FLEXIBLE: family.flexible,
+    }
+    of_models, of_images = curves[curve](), shapes[population]()
+    if lapses is not Lapses.NONE:
+        of_models = family.with_lapses(of_models, per_model=lapses is Lapses.PER_MODEL, guess=guess)
+    elif guess:
+        of_models = family.with_guesses(of_models, guess)
+    if covariates:
+        of_images = family.regressed(of_images, covariates)
+    if classes:
+        of_images = family.in_classes(of_images)
+    if discriminations:
+        of_images = family.discriminating(of_images)
+    if unlearnable:
+        of_images = family.with_atom(of_images)
+    return Specification(family.losing() if skill_loss else family.independent(), of_models, of_images)
+
+
+def _check_fit(path: Path, *, as_json: bool, strict: bool, plot: Path | None, seed: int) -> None:
+    from difficulty_model.fitting import load_fit
+    from difficulty_model.misfit import check_fit
+    from difficulty_model.plots import plot_misfit
+
+    checks = check_fit(load_fit(path), random_seed=seed)
+    if plot is not None:
+        _write_figure(plot, lambda figure: plot_misfit(checks, figure))
+    if as_json:
+        print(json.dumps({"checks": [found.as_dict() for found in checks]}, indent=2))
+    else:
+        for found in checks:
+            style = {"fits": "bold green", "misfit": "bold red", "not testable": "bold"}[found.verdict]
+            out.print(f"{found.verdict}: {found.name}", style=style)
+            out.print(f"  {found.text}", markup=False, highlight=False, soft_wrap=True)
+    if strict and any(found.verdict == "misfit" for found in checks):
+        raise typer.Exit(1)
+
+
+def _print_comparison(plain: dict[str, Any]) -> None:
+    test_sets = [error["test_set"] for error in plain["fits"][0]["errors"]]
+    table = Table(
+        "fit", "elpd", "difference", "p", "k > 0.7", "weight", "u", "v", *(f"error on {name}" for name in test_sets),
+        title="Leave-one-image-out, the best first",
+        caption="elpd in nats, difference to the best ± its standard error; p: effective parameters; k > 0.7: share "
+                "of images whose term is unreliable; error: of accuracies in the population, in points, mean / largest",
+    )
+    for row in plain["fits"]:
+        line = ["–", "–"] if row["u"] is None else [f"{row[q]:.3f} ± {row[f'{q}_sd']:.3f}" for q in "uv"]
+        table.add_row(
+            row["fit"] + (" !" if row["troubled"] else ""), f"{row['elpd']:.1f}",
+            f"{row['difference']:.1f} ± {row['dse']:.1f}", f"{row['p']:.1f}", f"{row['doubtful']:.2%}",
+            f"{row['weight']:.2f}", *line,
+            *(f"{error['mean_error']:.2f} / {error['largest_error']:.2f}" for error in row["errors"]),
+        )
+    out.print(table)
+    for row in plain["fits"]:
+        if row["troubled"]:
+            out.print(f"! {row['fit']}: {row['verdict']}", markup=False, highlight=False)
+        for of in row.get("left_out_models", {}).get("test_sets", []):
+            told = ", ".join(f"{name} {value:.3f}" for name, value in of.items() if isinstance(value, float))
+            out.print(f"{row['fit']}, models left out, on {of['test_set']}: {told}", markup=False, highlight=False)
+        if "held_out" in row:
+            of = row["held_out"]
+            out.print(f"{row['fit']}, held out {of['test_set']}: log-density {of['log_density']:.1f} nats, accuracies "
+                      f"off by {of['mean_error']:.2f} / {of['largest_error']:.2f} points", markup=False, highlight=False)
 
 
 def _print_findings(findings: "list[Finding]") -> None:
@@ -224,7 +460,12 @@ def _print_law(relation: "Law") -> None:
             cells.append(_percent(predicted["mean"], predicted["interval"]) + ("" if model[side]["inside"] else " *"))
         table.add_row(model["model"], *cells)
     out.print(table)
-    inside, scatter = named["inside"], named["scatter"]
+    inside, scatter, curvature = named["inside"], named["scatter"], named["curve"]["curvature"]
+    slope = named["curve"]["u"]["mean"]
+    out.print(
+        f"The predicted curve bends by {curvature['mean']:+.3f} ± {curvature['sd']:.3f} per probit unit: its slope is "
+        f"{slope[0]:.3f} at the weakest model and {slope[-1]:.3f} at the best.", highlight=False,
+    )
     out.print(
         f"Inside their predicted intervals: {inside['from']} of {inside['models']} models on {relation.original}, "
         f"{inside['to']} on {relation.new}. Scatter around the line: {scatter['observed']:.4f} probit units, "
@@ -277,16 +518,15 @@ def _table(frame: "pd.DataFrame", title: str) -> Table:
     return table
 
 
-def _draw(relation: "Law", path: Path) -> None:
+def _write_figure(path: Path, plot: Callable[["Figure"], None], *, size: tuple[float, float] = (15, 7.5)) -> None:
     from matplotlib.figure import Figure
 
     from difficulty_model.files import written_whole
-    from difficulty_model.plots import plot_law
 
-    figure = Figure(figsize=(6.5, 6.5), layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
     if path.suffix.lstrip(".").lower() not in figure.canvas.get_supported_filetypes():
         raise InputError(f"cannot draw to {path}: no picture format {path.suffix!r}; use .png, .pdf or .svg")
-    plot_law(relation, figure.subplots())
+    plot(figure)
     with written_whole(path) as temporary:
         figure.savefig(temporary, dpi=150)
 

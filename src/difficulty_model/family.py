@@ -68,6 +68,11 @@ def slopes() -> ResponseCurve:
     return Sloped(_prior(LogNormal(1.0, 0.5), "model", reference=1.0, held="mean"))
 
 
+def with_guesses(curve: ResponseCurve, rate: float) -> ResponseCurve:
+    """Return a curve that does not fall below a known rate of guesses, such as 1/number of classes."""
+    return Lapsing(curve, _known_rate(rate), 0.0)  # pyright: ignore[reportArgumentType]
+
+
 def with_lapses(curve: ResponseCurve, *, per_model: bool = False, guess: float | None = 0.0) -> ResponseCurve:
     """Return a curve between a guess rate and a lapse rate.
 
@@ -81,9 +86,8 @@ def with_lapses(curve: ResponseCurve, *, per_model: bool = False, guess: float |
         The rate of guesses where it is known, such as 1/number of classes; unknown if None.
     """
     over: tuple[Dimension, ...] = ("model",) if per_model else ()
-    if guess is not None and not 0 <= guess < 1:
-        raise InputError(f"a guess rate is at least 0 and below 1; got {guess}. Give 1/number of classes")
-    return Lapsing(curve, _prior(RATE, *over) if guess is None else guess, _prior(RATE, *over))  # pyright: ignore[reportArgumentType]
+    known = _prior(RATE, *over) if guess is None else _known_rate(guess)
+    return Lapsing(curve, known, _prior(RATE, *over))  # pyright: ignore[reportArgumentType]
 
 
 def normal() -> Population:
@@ -141,6 +145,12 @@ def in_classes(population: Population) -> Population:
 def discriminating(population: Population) -> Population:
     """Return the population with a discrimination per image, N(1, spread²), one spread for all strata."""
     return populations.Discriminating(population, _prior(LogNormal(0.3, 0.75)))
+
+
+def _known_rate(rate: float) -> float:
+    if not 0 <= rate < 1:
+        raise InputError(f"a guess rate is at least 0 and below 1; got {rate}. Give 1/number of classes")
+    return rate
 
 
 def _location() -> Any:

@@ -183,7 +183,7 @@ class Flexible(Population):
     bend: Float[Array, "... bend"]
 
     def log_density(self, difficulty: Float[Array, "node"]) -> Float[Array, "node"]:
-        """Return the bent log-density, normalised by quadrature to 1e-8."""
+        """Return the bent log-density, normalised by quadrature to 1e-6."""
         z = (difficulty - self.mean) / self.sd
         mass = jnp.log(_STEP) + jax.nn.logsumexp(self._bent(jnp.asarray(_QUADRATURE)))
         return self._bent(z) - mass - jnp.log(self.sd)
@@ -208,8 +208,8 @@ def _spline_at(z: Float[Array, "node"] | np.ndarray) -> Float[Array, "node knot"
     return np_.where(away < 1, near, far)  # pyright: ignore[reportReturnType]
 
 
-_STEP = 0.1
-_QUADRATURE = np.arange(-80, 81) * _STEP
+_STEP = 0.02
+_QUADRATURE = np.arange(-400, 401) * _STEP
 _BENDS, _CURVATURES = _bends()
 BENDS = _BENDS.shape[1]
 """Number of weights of a `Flexible` population."""

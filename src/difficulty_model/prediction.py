@@ -13,6 +13,7 @@ from difficulty_model.fitting import Fit
 from difficulty_model.law import Line, least_squares, probit
 from difficulty_model.observed import ObservedLine, observed_line, off_the_edges
 from difficulty_model.posterior import LEVEL, OnGrid, on_grid, summary
+from difficulty_model.relation import Relation, relation_between
 from difficulty_model.types import MODEL, TEST_SET
 
 
@@ -56,6 +57,8 @@ class Law:
         `population_high`: the accuracy in the population; `predicted`, `predicted_sd`, `predicted_low`,
         `predicted_high`: the accuracy on another test set of that size; `inside`: whether the observed accuracy
         lies in that interval.
+    relation
+        The curve that a typical model's accuracies follow: the predicted line, where that is one.
     scatter
         Around the line.
     level
@@ -68,6 +71,7 @@ class Law:
     replicated: Line
     observed: ObservedLine
     models: pd.DataFrame
+    relation: Relation
     scatter: Scatter
     level: float
 
@@ -82,6 +86,7 @@ class Law:
             "predicted": self._plain_line(self.predicted),
             "replicated": self._plain_line(self.replicated),
             "observed": observed.as_dict(),
+            "curve": self.relation.as_dict(level=self.level),
             "inside": {
                 "models": len(models),
                 "from": int(np.count_nonzero(models["inside_original"])),
@@ -110,7 +115,7 @@ def law_between(
 
     The predicted line is the least-squares line through the models' probit accuracies in the two populations. Of
     normal populations under the probit curve, all models lie on it, and u = √(1 + σ₁²)/√(1 + σ₂²),
-    v = (μ₁ − μ₂)/√(1 + σ₂²).
+    v = (μ₁ − μ₂)/√(1 + σ₂²). Other populations and curves make a curve of it, which the law holds too.
 
     Parameters
     ----------
@@ -157,6 +162,7 @@ def law_between(
         replicated=replicated,
         observed=observed,
         models=table,
+        relation=relation_between(fit, (pair[0], pair[1])),
         scatter=Scatter(float(scatter[0]), replicated_scatter, float((replicated_scatter >= scatter[0]).mean())),
         level=level,
     )

@@ -173,6 +173,26 @@ class Responses:
         """Return the same responses with lines added to their history."""
         return Responses(self.dataset.assign_attrs(history=as_history([*self.history, *lines])))
 
+    def with_covariates(self, table: pd.DataFrame) -> "Responses":
+        """Return the same responses with columns of a table, whose index are image ids, as coordinates of the images.
+
+        Images that the table lacks get missing values; those of the table that are not here are left aside.
+
+        Raises
+        ------
+        InputError
+            If no image of the table is one of these, or a column has the name of something else.
+        """
+        own = pd.Index(self.images)
+        if not own.isin(table.index).any():
+            raise InputError(f"none of the {len(table)} images of the covariates, such as {table.index[0]!r}, is among "
+                             f"these responses' images, such as {own[0]!r}; give them the same ids")
+        for name in map(str, table.columns):
+            if name in self.dataset.variables or name in self.dataset.dims:
+                raise InputError(f"a covariate cannot be called {name!r}, which is a part of the responses; rename it")
+        columns = table.reindex(own)
+        return Responses(self.dataset.assign_coords({str(name): (IMAGE, columns[name].to_numpy()) for name in columns}))
+
     def select(
         self,
         *,

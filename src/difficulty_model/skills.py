@@ -29,8 +29,10 @@ class Losing:
     def in_strata(self) -> Float[Array, "model stratum"]:
         """Return the skill of every model in every stratum."""
         skill = self.skill[:, None]
-        own = self.own - self.own.mean(0)
-        return skill - self.trend * (skill - skill.mean(0)) - self.spread[:, None] * own
+        own = self.own.reshape(len(self.own), -1)  # one column where it is known to be the same in all strata
+        own = own - own.mean(0)
+        trend = self.trend.reshape(len(self.trend), -1)
+        return skill - trend * (skill - skill.mean(0)) - self.spread[:, None] * own
 
 
 Skill = Float[Array, "model"] | Losing

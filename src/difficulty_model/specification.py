@@ -9,7 +9,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,11 @@ from difficulty_model.curves import ResponseCurve
 from difficulty_model.errors import InputError
 from difficulty_model.populations import InClasses, Modified, Population, Regressed
 from difficulty_model.types import MODEL, STRATUM
+
+if TYPE_CHECKING:
+    import pymc
+
+    from difficulty_model.responses import Responses
 
 Dimension = Literal["model", "stratum", "class_", "covariate", "bend"]
 """What a parameter may vary over: models; strata, the exclusive parts of test sets; classes of images; covariates of a
@@ -73,6 +78,18 @@ class Specification:
     skill: Any
     curve: ResponseCurve
     population: Population
+
+    def to_numpyro(self, responses: "Responses") -> Callable[[], dict[str, jax.Array]]:
+        """Return the posterior given responses as a NumPyro model; see `difficulty_model.exporting.to_numpyro`."""
+        from difficulty_model.exporting import to_numpyro  # the way out: the one import downwards
+
+        return to_numpyro(self, responses)
+
+    def to_pymc(self, responses: "Responses") -> "pymc.Model":
+        """Return the posterior given responses as a PyMC model; see `difficulty_model.exporting.to_pymc`."""
+        from difficulty_model.exporting import to_pymc
+
+        return to_pymc(self, responses)
 
 
 def unknowns(specification: Specification) -> dict[str, Prior]:

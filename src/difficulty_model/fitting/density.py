@@ -57,7 +57,7 @@ class Density:
     start: Flat
 
     @property
-    def program(self) -> Callable[[Patterns, Grid], None]:
+    def program(self) -> Callable[[Patterns, Grid], dict[str, Array]]:
         """The NumPyro program, waiting for patterns and grid."""
         return partial(program, self.specification, self.sizes)
 

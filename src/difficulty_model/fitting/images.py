@@ -23,8 +23,11 @@ def patterns_of(
     InputError
         If the specification needs a covariate or classes that the responses do not have.
     """
-    known = (None if of is None else of[only] for of in _known_of_images(responses, specification))
-    return collapse(responses.right[:, only], responses.shown[:, only], *known)
+    stratum, covariates, class_ = _known_of_images(responses, specification)
+    return collapse(
+        responses.right[:, only], responses.shown[:, only], stratum[only], covariates[only],
+        None if class_ is None else class_[only],
+    )
 
 
 def kinds_of_images(responses: Responses, specification: Specification) -> Patterns:

@@ -5,15 +5,21 @@ leapfrogs, and draws that are nearly independent. NumPyro's sampler runs in comp
 progress can be shown between them.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 from numpyro.infer.hmc import HMCState, hmc
 from tqdm.auto import tqdm
 
-from difficulty_model.fitting.density import Density
+from difficulty_model.fitting.density import Density, Flat
 from difficulty_model.fitting.mode import draw_normal, find_mode
 from difficulty_model.fitting.sample import Sample, sample_of
+from difficulty_model.likelihood import Grid, Patterns
 
 WARMUP = 200
 """Draws of the first chain that adapt the step size, the only thing left to adapt. NumPyro adapts afresh in the
@@ -42,34 +48,11 @@ def sample_nuts(
     mode = find_mode(density, progress=progress)
     # The posterior and its normal approximation reach about equally far: one grid serves both.
     grid = density.grid_at(draw_normal(mode, draws=100, random_seed=random_seed))
-    # NumPyro's functional interface: the model's own set-up would search for a start that we have.
-    initialize, sample = hmc(
-        potential_fn_gen=lambda patterns, grid: lambda flat: density.potential(flat, patterns, grid), algo="NUTS"
-    )
+    start, block = _compiled(density.value)
     data = (density.patterns, grid)
-
-    @jax.jit
-    def block(state, patterns, grid):  # noqa: ANN001, ANN202
-        def step(state, _):  # noqa: ANN001, ANN202
-            state = sample(state, model_args=(patterns, grid), model_kwargs={})
-            recorded = {theirs: getattr(state, theirs) for theirs in STATISTICS}
-            return state, (state.z, recorded)
-
-        return jax.lax.scan(step, state, length=BLOCK)
-
-    root = jnp.linalg.cholesky(mode.covariance)
     kept_blocks, burn_in_blocks, warmup_blocks = (-(-n // BLOCK) for n in (draws, BURN_IN, WARMUP))
     total = warmup_blocks + chains * (burn_in_blocks + kept_blocks)
     keys = jax.random.split(jax.random.key(random_seed), chains + 1)
-
-    @jax.jit
-    def start(key, patterns, grid):  # noqa: ANN001, ANN202
-        start_key, kernel_key = jax.random.split(key)
-        location = mode.location + root @ jax.random.normal(start_key, (density.size,))
-        return initialize(
-            location, WARMUP, inverse_mass_matrix=mode.covariance, dense_mass=True, adapt_mass_matrix=False,
-            model_args=(patterns, grid), model_kwargs={}, rng_key=kernel_key,
-        )
 
     with tqdm(total=total * BLOCK, desc="NUTS", unit=" draws", disable=None if progress else True,
               leave=False) as bar:
@@ -82,11 +65,11 @@ def sample_nuts(
                 bar.update(BLOCK)
             return state, recorded
 
-        adapted, _ = advance(start(keys[0], *data), warmup_blocks)
+        adapted, _ = advance(start(keys[0], mode.location, mode.covariance, *data), warmup_blocks)
         step_size = adapted.adapt_state.step_size
         collected = []
         for key in keys[1:]:
-            fresh = start(key, *data)
+            fresh = start(key, mode.location, mode.covariance, *data)
             # Counting as past its warm-up, a chain keeps the step size that the first one found.
             state = fresh._replace(
                 i=adapted.i, adapt_state=fresh.adapt_state._replace(step_size=step_size)
@@ -97,3 +80,36 @@ def sample_nuts(
     flat, recorded = jax.tree.map(lambda *parts: np.stack(parts), *collected)
     statistics = {ours: recorded[theirs] for theirs, ours in STATISTICS.items()}
     return sample_of(density, flat, grid, statistics=statistics, diagnostics={"mode_decrement": mode.decrement})
+
+
+@lru_cache(maxsize=1)
+def _compiled(
+    potential: Callable[[Flat, Patterns, Grid], Float[Array, ""]],
+) -> tuple[Callable[..., HMCState], Callable[..., tuple[HMCState, Any]]]:
+    """Return how a chain starts and how it goes on by a block of draws, compiled.
+
+    Kept until another potential is sampled: fits one after another that share theirs, as those of calibration do, share
+    the compiled sampler.
+    """
+    # NumPyro's functional interface: the model's own set-up would search for a start that we have.
+    initialize, sample = hmc(
+        potential_fn_gen=lambda patterns, grid: lambda flat: potential(flat, patterns, grid), algo="NUTS"
+    )
+
+    def start(key: Array, location: Flat, covariance: Array, patterns: Patterns, grid: Grid) -> HMCState:
+        start_key, kernel_key = jax.random.split(key)
+        drawn = location + jnp.linalg.cholesky(covariance) @ jax.random.normal(start_key, location.shape)
+        return initialize(
+            drawn, WARMUP, inverse_mass_matrix=covariance, dense_mass=True, adapt_mass_matrix=False,
+            model_args=(patterns, grid), model_kwargs={}, rng_key=kernel_key,
+        )
+
+    def block(state: HMCState, patterns: Patterns, grid: Grid) -> tuple[HMCState, Any]:
+        def step(state: HMCState, _: None) -> tuple[HMCState, Any]:
+            state = sample(state, model_args=(patterns, grid), model_kwargs={})
+            recorded = {theirs: getattr(state, theirs) for theirs in STATISTICS}
+            return state, (state.z, recorded)
+
+        return jax.lax.scan(step, state, length=BLOCK)
+
+    return jax.jit(start), jax.jit(block)

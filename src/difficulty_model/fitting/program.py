@@ -20,8 +20,8 @@ FREE = ".free"
 
 def program(
     specification: Specification, sizes: dict[str, int], patterns: Patterns, grid: Grid
-) -> None:
-    """Draw every unknown from its prior, and weigh by the likelihood of the responses.
+) -> dict[str, jax.Array]:
+    """Draw every unknown from its prior, weigh by the likelihood of the responses, and return the unknowns by path.
 
     Parameters
     ----------
@@ -34,9 +34,11 @@ def program(
     grid
         On which images are integrated out.
     """
-    drawn = named(specification, draw_unknowns(specification, sizes), sizes)
+    values = draw_unknowns(specification, sizes)
+    drawn = named(specification, values, sizes)
     tables = tabulate(in_strata(drawn.skill), drawn.curve, drawn.population, grid, complete=patterns.complete)
     numpyro.factor("responses", log_likelihood(tables, patterns))
+    return values
 
 
 def draw_unknowns(specification: Specification, sizes: dict[str, int]) -> dict[str, jax.Array]:

@@ -13,7 +13,7 @@ import xarray as xr
 from difficulty_model.errors import InputError
 from difficulty_model.files import written_whole
 from difficulty_model.likelihood import Grid, Patterns, grid_for
-from difficulty_model.records import load_tree
+from difficulty_model.records import holds_variable, load_tree
 from difficulty_model.responses import Responses
 from difficulty_model.skills import in_strata
 from difficulty_model.specification import Specification, from_json, named_draws, unknowns
@@ -126,6 +126,11 @@ def load_fit(path: Path | str) -> Fit:
     if lacking:
         raise InputError(f"{path}: its posterior lacks {sorted(lacking)}, unknowns of its specification; fit again")
     return fitted
+
+
+def holds_fit(path: Path | str) -> bool:
+    """Return whether a path is a file of a fit, for commands that take another kind too."""
+    return holds_variable(path, "posterior")
 
 
 def _validate(tree: xr.DataTree) -> None:

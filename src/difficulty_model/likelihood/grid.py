@@ -22,7 +22,11 @@ RESOLUTION = 0.9
 """Spacing in units of the sd that is to be resolved: the trapezoidal rule of a normal density is then off by
 exp(−2π²/0.9²) = 3e-11 of it."""
 
-DISCRIMINATION_REACH = 6.0
+DISCRIMINATION_RESOLUTION = 0.5
+"""Spacing of discriminations in units of their smallest posterior sd. It is smaller than that of difficulties, since
+the likelihood bends sharply where a discrimination near 0 meets a difficulty far away."""
+
+DISCRIMINATION_REACH = 5.0
 """How far the nodes of discrimination reach, in standard deviations of its distribution."""
 
 MULTIPLE = 8
@@ -111,7 +115,8 @@ def grid_for(
         return grid
     assert needed.discrimination_spread is not None
     reach = DISCRIMINATION_REACH * float(needed.discrimination_spread.max()) * np.sqrt(refinement)
-    nodes = 2 * int(np.ceil(reach * refinement / (RESOLUTION * float(needed.discrimination_sd)))) + 1
+    spacing = DISCRIMINATION_RESOLUTION * float(needed.discrimination_sd) / refinement
+    nodes = 2 * int(np.ceil(reach / spacing)) + 1
     return replace(grid, discriminations=jnp.linspace(1 - reach, 1 + reach, nodes))
 
 

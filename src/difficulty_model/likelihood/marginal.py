@@ -128,9 +128,8 @@ def log_shares(population: Population, grid: Grid, shift: Float[Array, ""] | Non
     # narrower than the spacing would otherwise seem ever more likely.
     shares = jax.nn.log_softmax(population.log_density(nodes) + grid.log_weights)
     if grid.discriminations is not None:
-        of_discrimination = jax.nn.log_softmax(
-            norm.logpdf(grid.discriminations, 1.0, population.discrimination_spread())
-        )
+        spread = jnp.asarray(population.discrimination_spread())
+        of_discrimination = jax.nn.log_softmax(norm.logpdf(grid.discriminations, 1.0, spread))
         shares = (of_discrimination[:, None] + shares).ravel()
     unlearnable = population.log_unlearnable()
     if unlearnable is None:

@@ -1,5 +1,7 @@
 """Pictures: tables in, figures out; no statistics."""
 
+from difficulty_model.plots.calibration import plot_calibration
 from difficulty_model.plots.law import plot_law
+from difficulty_model.plots.misfit import plot_misfit
 
-__all__ = ["plot_law"]
+__all__ = ["plot_calibration", "plot_law", "plot_misfit"]

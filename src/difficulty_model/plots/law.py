@@ -34,10 +34,11 @@ def plot_law(law: Law, axes: "Axes") -> None:
     low, high = min(x.min(), y.min()) - margin, max(x.max(), y.max()) + margin
     span = np.linspace(x.min() - margin, x.max() + margin, 100)
     tail = (1 - law.level) / 2
-    band_low, median, band_high = np.quantile(law.predicted.at(span), [tail, 0.5, 1 - tail], axis=0)
+    band_low, median, band_high = np.quantile(law.relation.y, [tail, 0.5, 1 - tail], axis=0)
     axes.plot([low, high], [low, high], color="0.6", linestyle=":", linewidth=1, label="y = x")
-    axes.fill_between(span, band_low, band_high, color="C0", alpha=0.25, linewidth=0)
-    axes.plot(span, median, color="C0", linewidth=1.5,
+    curve = law.relation.x
+    axes.fill_between(curve, band_low, band_high, color="C0", alpha=0.25, linewidth=0)
+    axes.plot(curve, median, color="C0", linewidth=1.5,
               label=f"predicted: {_equation(law.predicted.u.mean(), law.predicted.v.mean())}, "
                     f"{law.level:.0%} band")
     line = law.observed.least_squares

@@ -2,6 +2,7 @@
 
 from difficulty_model.readers.accuracies import read_accuracies
 from difficulty_model.readers.cifar10_1 import read_cifar10_1
+from difficulty_model.readers.covariates import read_covariates
 from difficulty_model.readers.imagenetv2 import read_imagenetv2
 from difficulty_model.readers.layouts import LAYOUTS, Layout, Reader
 from difficulty_model.readers.long import read_long
@@ -11,6 +12,6 @@ from difficulty_model.readers.wide import read_wide
 
 __all__ = [
     "LAYOUTS", "Layout", "Reader",
-    "read_accuracies", "read_cifar10_1", "read_imagenetv2", "read_long", "read_predictions",
+    "read_accuracies", "read_cifar10_1", "read_covariates", "read_imagenetv2", "read_long", "read_predictions",
     "read_py_irt", "read_wide",
 ]
