@@ -7,10 +7,27 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from difficulty_model.curves import Probit
+from difficulty_model.curves import Probit, Sloped
 from difficulty_model.distributions import LogNormal, Normal
 from difficulty_model.errors import InputError
-from difficulty_model.family import recht_et_al
+from difficulty_model.family import (
+    discriminating,
+    flexible,
+    in_classes,
+    independent,
+    losing,
+    normal,
+    probit,
+    recht_et_al,
+    regressed,
+    skew_normal,
+    slopes,
+    student_t,
+    two_normals,
+    with_atom,
+    with_guesses,
+    with_lapses,
+)
 from difficulty_model.populations import Flexible, InClasses
 from difficulty_model.populations import Normal as NormalPopulation
 from difficulty_model.skills import Losing
@@ -19,6 +36,8 @@ from difficulty_model.specification import (
     Specification,
     from_json,
     named,
+    require_identified,
+    require_valid,
     to_json,
     unknowns,
 )
@@ -123,3 +142,60 @@ def test_a_part_of_the_users_own_is_not_read_as_one_of_ours():
     assert type(own()) is not Probit
     with pytest.raises(InputError):
         from_json(to_json(replace(recht_et_al(), curve=own())))
+
+
+SIZES = {"model": 3, "stratum": 2, "class_": 4, "covariate": 0, "bend": 8}
+
+
+@pytest.mark.parametrize("specification", [
+    recht_et_al(), Specification(independent(), slopes(), flexible()), Specification(losing(), probit(), two_normals()),
+    Specification(independent(), with_lapses(slopes(), per_model=True, guess=None), with_atom(skew_normal())),
+    Specification(independent(), probit(), in_classes(student_t())),
+    Specification(independent(), probit(), discriminating(regressed(normal(), ["a"]))),
+], ids=["recht", "slopes", "losing", "lapses", "classes", "discriminating"])
+def test_the_family_is_valid_identified_and_kept_in_writing(specification: Specification):
+    require_valid(specification)
+    require_identified(specification, SIZES)
+    assert from_json(to_json(specification)) == specification
+
+
+FREE_MEAN = replace(recht_et_al(), population=NormalPopulation(
+    Prior(Normal(0.0, 1.0), over="stratum"), Prior(LogNormal(1.0, 0.5), over="stratum")))  # pyright: ignore
+FREE_SLOPE = replace(recht_et_al(), curve=Sloped(Prior(LogNormal(1.0, 0.5), over="model")))  # pyright: ignore
+FREE_TREND = replace(losing(), trend=Prior(Normal(0.0, 1.0), over="stratum"))  # pyright: ignore
+
+
+@pytest.mark.parametrize(("specification", "sizes", "reason"), [
+    (FREE_MEAN, SIZES, "skills and population.mean are both free"),
+    (replace(FREE_MEAN, population=with_atom(FREE_MEAN.population)), SIZES, "population.population.mean are both free"),
+    (FREE_SLOPE, SIZES, "all free"),
+    (replace(recht_et_al(), skill=losing()), SIZES | {"stratum": 1}, "one test set only"),
+    (replace(recht_et_al(), skill=FREE_TREND), SIZES, "skill.trend is free in the first"),
+    (replace(recht_et_al(), population=in_classes(normal())), SIZES | {"class_": 1}, "at least two classes"),
+], ids=["location", "location under an atom", "scale", "one set", "trend", "one class"])
+def test_what_responses_cannot_tell_is_refused(specification: Specification, sizes: dict[str, int], reason: str):
+    with pytest.raises(InputError, match=reason):
+        require_identified(specification, sizes)
+
+
+@pytest.mark.parametrize("skill", [0.0, Prior(Normal(0.0, 1.0), over="model", reference=0.0)])
+def test_holding_skills_frees_locations(skill: object):
+    require_identified(replace(FREE_MEAN, skill=skill), SIZES)
+
+
+def test_a_population_is_modified_once_in_each_way():
+    with pytest.raises(InputError, match="WithAtom once only; got it 2 times"):
+        require_valid(replace(recht_et_al(), population=with_atom(in_classes(with_atom(normal())))))
+
+
+@pytest.mark.parametrize("covariates", ["a", [], ["a", "a"]])
+def test_covariates_are_a_list_of_different_names(covariates: object):
+    with pytest.raises(InputError):
+        regressed(normal(), covariates)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_a_guess_rate_is_a_probability(rate: float):
+    for make in (lambda: with_guesses(probit(), rate), lambda: with_lapses(probit(), guess=rate)):
+        with pytest.raises(InputError, match="guess rate"):
+            make()

@@ -415,8 +415,10 @@ def _print_comparison(plain: dict[str, Any]) -> None:
             out.print(f"{row['fit']}, models left out, on {of['test_set']}: {told}", markup=False, highlight=False)
         if "held_out" in row:
             of = row["held_out"]
-            out.print(f"{row['fit']}, held out {of['test_set']}: log-density {of['log_density']:.1f} nats, accuracies "
-                      f"off by {of['mean_error']:.2f} / {of['largest_error']:.2f} points", markup=False, highlight=False)
+            out.print(
+                f"{row['fit']}, held out {of['test_set']}: log-density {of['log_density']:.1f} nats, accuracies off by "
+                f"{of['mean_error']:.2f} / {of['largest_error']:.2f} points", markup=False, highlight=False,
+            )
 
 
 def _print_findings(findings: "list[Finding]") -> None:

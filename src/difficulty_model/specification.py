@@ -18,6 +18,7 @@ from difficulty_model import curves, distributions, populations, skills
 from difficulty_model.curves import ResponseCurve
 from difficulty_model.errors import InputError
 from difficulty_model.populations import InClasses, Modified, Population, Regressed
+from difficulty_model.skills import Losing
 from difficulty_model.types import MODEL, STRATUM
 
 if TYPE_CHECKING:
@@ -166,6 +167,37 @@ def require_valid(specification: Any) -> None:
     for kind in set(kinds):
         if kinds.count(kind) > 1:
             raise InputError(f"a population can be {kind.__name__} once only; got it {kinds.count(kind)} times")
+
+
+def require_identified(specification: Specification, sizes: Mapping[str, int]) -> None:
+    """Raise an `InputError` if responses of that many models and strata can never tell the unknowns apart.
+
+    Skills and difficulties are on one scale: only differences of locations are identified, and with free slopes only
+    ratios of scales. What is not identified by the responses would be whatever its prior says.
+    """
+    priors = unknowns(specification)
+    free = {path for path, prior in priors.items() if prior.reference is None}
+    skills_free = bool(free & {"skill", "skill.skill"})
+    of_population = {path.rsplit(".", 1)[-1]: path for path in priors if path.startswith("population.")}
+    location = next((of_population[name] for name in ("mean", "location") if name in of_population), None)
+    if skills_free and location in free:
+        raise InputError(f"skills and {location} are both free: adding a constant to all changes nothing, so that "
+                         "neither is identified; hold one, as by Prior(…, reference=0.0)")
+    scale = next((of_population[name] for name in ("sd", "scale") if name in of_population), None)
+    slope = next((path for path in free if path.endswith("slope")), None)
+    if slope is not None and skills_free and scale in free:
+        raise InputError(f"{slope}, skills and {scale} are all free: slopes twice as steep on a scale half as wide are "
+                         "the same model; hold the slopes' mean, as by Prior(…, reference=1.0, held='mean')")
+    if isinstance(specification.skill, Losing):
+        if sizes[STRATUM] < 2:
+            raise InputError("a loss of skill is one from the first test set to others; got one test set only. Give "
+                             "two, or independent skills")
+        for name in ("trend", "own"):
+            if f"skill.{name}" in free:
+                raise InputError(f"skill.{name} is free in the first test set too, where a loss is no loss but another "
+                                 "skill; hold it there, as by Prior(…, reference=0.0)")
+    if has_classes(specification) and sizes["class_"] < 2:
+        raise InputError("effects of classes need at least two classes; all images have the same label")
 
 
 def modifiers(specification: Specification) -> Iterator[Modified]:

@@ -7,8 +7,8 @@ from scipy.special import log_ndtr
 from difficulty_model.comparison import loo
 from difficulty_model.distributions import Normal
 from difficulty_model.errors import InputError
-from difficulty_model.family import discriminating, flexible, in_classes, independent, normal, probit, slopes, with_atom
-from difficulty_model.fitting import Fit, fit
+from difficulty_model.family import independent, normal, probit, regressed
+from difficulty_model.fitting import fit
 from difficulty_model.fitting.diagnostics import leave_one_out
 from difficulty_model.populations import Normal as NormalPopulation
 from difficulty_model.responses import Responses
@@ -35,7 +35,7 @@ def log_probability(
     return log_sum(joint - z**2 / 2, axis=1) - log_sum(-(z**2) / 2, axis=1)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_with_one_unknown_it_is_the_integral(seed: int):
     # All models have one unknown skill and difficulties are N(0, 1.5²): p(image | the others) = ∫p(all)/∫p(the others).
     specification = Specification(Prior(Normal(0.0, 1.0)), probit(), NormalPopulation(0.0, 1.5))  # pyright: ignore[reportArgumentType]
@@ -58,47 +58,51 @@ def test_with_one_unknown_it_is_the_integral(seed: int):
 
 
 def test_patterns_and_counts_are_images_one_by_one():
-    world = simulate(3, skill=SKILL[:4], images={"a": 60, "b": 50}, missing=0.3, showings=2)
-    fitted = fit(world.responses, random_seed=0, method="mode", draws=60, chains=2, progress=False)
+    # With gaps and repeats, images in both test sets, a covariate of three values, and an image that nobody was shown.
+    world = simulate(3, skill=SKILL[:4], images={"a": 60, "b": 50}, missing=0.3, showings=2).responses
+    shown = world.shown.copy()
+    shown[:, 7] = 0
+    member = {"a": world.member[0], "b": world.member[1] | (np.arange(110) < 20)}
+    plain = Responses.from_arrays(
+        np.minimum(world.right, shown), models=world.models, images=world.images, member=member, shown=shown
+    )
+    size = np.arange(110) % 3
+    responses = Responses(plain.dataset.assign_coords(size=("image", size)))
+    specification = Specification(independent(), probit(), regressed(normal(), ["size"]))
+    fitted = fit(responses, specification, random_seed=0, method="mode", draws=60, chains=2, progress=False)
     draws = fitted.posterior.stack(draw_=("chain", "draw")).transpose("draw_", ...)
-    stratum = world.responses.strata().of_image
-    drawn = zip(*(draws[name].values for name in ("skill", "population.mean", "population.sd")), strict=True)
+    names = ("skill", "population.population.mean", "population.population.sd", "population.coefficient")
+    stratum, standard = responses.strata().of_image, (size - size.mean()) / size.std()
     log_likelihood = np.array([
-        log_probability(world.responses, skill, mean[stratum], sd[stratum]) for skill, mean, sd in drawn
+        log_probability(responses, skill, mean[stratum] + coefficient * standard, sd[stratum])
+        for skill, mean, sd, coefficient in zip(*(draws[name].values for name in names), strict=True)
     ])
-    one_by_one = [leave_one_out(of[None]) for of in log_likelihood.T]
+    asked = np.arange(110) != 7
+    one_by_one = [leave_one_out(of[None]) for of in log_likelihood[:, asked].T]
     found = loo(fitted, progress=False)
+    assert found.images["image"].values.tolist() == responses.images
     for name in ("elpd", "p", "pareto_k"):
         # The fit's grid is exact to 1e-6 of a nat; a tail's shape depends on differences, which are smaller.
         expected = np.concatenate([getattr(of, name) for of in one_by_one])
-        np.testing.assert_allclose(found.images[name].values, expected, atol=1e-4)
-    assert found.images["image"].values.tolist() == world.responses.images
+        np.testing.assert_allclose(found.images[name].values[asked], expected, atol=1e-4)
+    unasked = found.images.isel(image=7)
+    assert (float(unasked["elpd"]), float(unasked["p"])) == pytest.approx((0.0, 0.0), abs=1e-9)
+    assert float(unasked["pareto_k"]) < 0
+    assert (found.elpd, found.p) == pytest.approx((found.images["elpd"].values.sum(), found.images["p"].values.sum()))
 
 
 def test_effective_parameters_are_as_many_as_unknowns_where_the_model_is_true():
     unknowns = len(SKILL) + 3
     found = []
-    for seed in range(4):
+    for seed in range(2):
         world = simulate(20 + seed, skill=SKILL, images={"a": 700, "b": 500})
-        of_world = loo(fit(world.responses, random_seed=0, method="laplace", progress=False), progress=False)
+        of_world = loo(fit(world.responses, random_seed=0, method="mode", progress=False), progress=False)
         assert of_world.doubtful == 0
+        assert of_world.draws == 1000
+        assert f"{of_world.elpd:.2f}" in str(of_world.to_arviz())
         found.append((of_world.p, float(of_world.images["p"].var()) * 1200))
     p, variance = np.mean(found, axis=0)
-    assert abs(p - unknowns) < 4 * np.sqrt(variance / 4)
-
-
-def test_an_image_that_nobody_was_shown_is_predicted_for_certain():
-    world = simulate(5, skill=SKILL, images={"a": 80, "b": 80})
-    shown = world.responses.shown.copy()
-    shown[:, 7] = 0
-    responses = Responses.from_arrays(
-        world.responses.right * shown, models=world.responses.models, images=world.responses.images, shown=shown,
-        member=dict(zip("ab", world.responses.member, strict=True)),
-    )
-    image = loo(fit(responses, random_seed=0, method="mode", progress=False), progress=False).images.isel(image=7)
-    assert abs(float(image["elpd"])) < 1e-9
-    assert abs(float(image["p"])) < 1e-9
-    assert float(image["pareto_k"]) < 0
+    assert abs(p - unknowns) < 4 * np.sqrt(variance / 2)
 
 
 def test_ratios_without_a_tail_to_fit_are_weighed_as_they_are():
@@ -126,34 +130,7 @@ def test_smoothing_agrees_with_what_it_estimates():
     assert found.p.mean() == pytest.approx(-np.log(1.16) / 2 - exact, abs=1e-3)
 
 
-def test_it_is_what_arviz_compares():
-    world = simulate(6, skill=SKILL, images={"a": 80, "b": 80})
-    found = loo(fit(world.responses, random_seed=0, method="mode", draws=50, progress=False), progress=False)
-    assert "160" in str(found.to_arviz())
-    assert f"{found.elpd:.2f}" in str(found.to_arviz())
-
-
-@pytest.mark.parametrize("specification", [
-    Specification(independent(), slopes(), with_atom(flexible())),
-    Specification(independent(), probit(), discriminating(in_classes(normal()))),
-], ids=["slopes, atom, flexible", "discriminating, classes"])
-def test_every_part_of_a_specification_is_served(specification: Specification):
-    world = simulate(7, skill=SKILL, images={"a": 120, "b": 100})
-    labelled = Responses(world.responses.dataset.assign_coords(label=("image", np.arange(220) % 4)))
-    fitted = fit(labelled, specification, random_seed=0, method="mode", draws=40, progress=False)
-    plain = loo(plain_fit(labelled), progress=False)
-    found = loo(fitted, progress=False)
-    assert found.p > 0
-    # A richer specification of a plain world predicts nearly as well.
-    difference = found.images["elpd"] - plain.images["elpd"]
-    assert -15 < float(difference.sum()) < 5
-
-
-def plain_fit(responses: Responses) -> Fit:
-    return fit(responses, random_seed=0, method="mode", draws=40, progress=False)
-
-
 def test_too_few_draws_are_refused():
-    world = simulate(8, skill=SKILL, images={"a": 60})
+    world = simulate(8, skill=SKILL[:2], images={"a": 60})
     with pytest.raises(InputError, match="at least 100 draws; this fit has 40"):
         loo(fit(world.responses, random_seed=0, method="mode", draws=10, progress=False), progress=False)

@@ -17,7 +17,7 @@ from difficulty_model.fitting.density import posterior_density
 from difficulty_model.fitting.diagnostics import mixing
 from difficulty_model.fitting.images import names_of, patterns_of
 from difficulty_model.fitting.joint import sample_joint
-from difficulty_model.fitting.judgement import praise_for, trouble_in
+from difficulty_model.fitting.judgement import praise_for, small_strata, trouble_in
 from difficulty_model.fitting.laplace import sample_laplace
 from difficulty_model.fitting.mode import sample_mode
 from difficulty_model.fitting.nuts import sample_nuts
@@ -25,7 +25,7 @@ from difficulty_model.fitting.result import Fit, grid_of, numbers_of
 from difficulty_model.fitting.sample import Sample
 from difficulty_model.likelihood import Patterns
 from difficulty_model.responses import Responses
-from difficulty_model.specification import Specification, require_valid, to_json, unknowns
+from difficulty_model.specification import Specification, require_identified, require_valid, to_json, unknowns
 from difficulty_model.types import IMAGE, MODEL, STRATUM, TEST_SET
 
 Method = Literal["nuts", "laplace", "mode", "joint"]
@@ -79,7 +79,8 @@ def fit(
     Raises
     ------
     InputError
-        If there are fewer than two models, draws or chains are too few, or the specification is not one.
+        If there are fewer than two models, draws or chains are too few, the specification is not one or cannot be
+        identified, or it needs covariates or classes that the responses do not have.
     """
     specification = specification or recht_et_al()
     require_valid(specification)
@@ -93,8 +94,10 @@ def fit(
     strata = responses.strata()
     names = names_of(responses, specification)
     patterns = patterns_of(responses, specification)
+    sizes = {dim: len(of) for dim, of in names.items()}
+    require_identified(specification, sizes)
     with jax.enable_x64(True):
-        density = posterior_density(specification, {dim: len(of) for dim, of in names.items()}, patterns)
+        density = posterior_density(specification, sizes, patterns)
         logger.info("This takes %s.", estimate(density, draws=draws, chains=chains, method=method))
         sample = SAMPLERS[method](density, draws=draws, chains=chains, random_seed=random_seed, progress=progress)
         posterior = _labelled(sample, specification, names)
@@ -107,6 +110,7 @@ def fit(
             "divergences": int(sample.statistics["diverging"].sum()),
         }
     trouble = trouble_in(diagnostics, draws=draws * chains)
+    trouble += small_strata(dict(zip(strata.names, np.bincount(strata.of_image).tolist(), strict=True)))
     tree = xr.DataTree.from_dict({
         "posterior": posterior,
         "sample_stats": xr.Dataset({k: (("chain", "draw"), v) for k, v in sample.statistics.items()}),

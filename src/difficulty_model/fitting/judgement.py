@@ -12,6 +12,9 @@ ESS_LIMIT = 400
 PARETO_K_LIMIT = 0.7
 """Above it importance sampling is unreliable at any feasible number of draws (Vehtari et al., 2024)."""
 
+FEW_IMAGES = 20
+"""With fewer the sd of difficulty of a stratum is known to no better than a factor of about 1.5."""
+
 GRID_LIMIT = 1e-2
 """Largest error of the log-density that a fit may carry, in nats."""
 
@@ -47,6 +50,20 @@ def trouble_in(diagnostics: dict[str, float], *, draws: int) -> list[str]:
         found.append(f"The log-density is off by up to {diagnostics['grid_error']:.2g} nats on the grid of "
                      "difficulties: the responses are more extreme than it was laid out for.")
     return found
+
+
+def small_strata(images: dict[str, int]) -> list[str]:
+    """Return one sentence for each stratum with too few images to tell its population.
+
+    Parameters
+    ----------
+    images
+        Number of images of every stratum.
+    """
+    return [
+        f"Stratum {name!r} has only {count} images: what is said of its population, and of test sets that it is a "
+        "large part of, rests on the prior." for name, count in images.items() if count < FEW_IMAGES
+    ]
 
 
 def praise_for(diagnostics: dict[str, float], *, method: str, draws: int) -> str:

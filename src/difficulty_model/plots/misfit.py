@@ -19,7 +19,7 @@ VERDICT_COLOUR = {"fits": "0.35", "misfit": "C3", "not testable": "0.6"}
 LONGEST = 24
 """Letters of a name that a panel has room for."""
 
-LINE = 46
+LINE = 44
 """Letters of a line in the last panel."""
 
 SHOWN = 7
@@ -62,6 +62,7 @@ def _explain(axes: "Axes", colours: dict[str, str], groups: Sequence[Sequence[st
 
     handles = [Line2D([], [], color=colour, marker="o", markersize=4, label=_short(name, LONGEST + 8))
                for name, colour in colours.items()]
+    handles.append(Line2D([], [], color="0.15", label="all test sets"))
     axes.legend(
         handles=[*handles, Patch(color="0.6", alpha=0.4, label="all replicated data sets")],
         title="observed in", alignment="left", loc="upper left", frameon=False,
