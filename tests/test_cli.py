@@ -24,6 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for arguments in [
         ("import", "wide", example_path("digits"), "-o", "responses.nc"),
         ("fit", "responses.nc", "-o", "fit.nc", "--method", "laplace"),
+        ("fit", "responses.nc", "-o", "atom.nc", "--method", "laplace", "--unlearnable"),
     ]:
         done = run(*arguments, cwd=folder)
         assert done.returncode == 0, done.stderr
@@ -110,9 +111,65 @@ def test_mistakes_get_one_sentence(folder: Path) -> None:
     assert not (folder / "x.nc").exists()
 
 
-@pytest.mark.parametrize("command", [(), ("import",), ("check",), ("fit",), ("law",), ("fetch",)])
+@pytest.mark.parametrize("command", [(), ("import",), ("check",), ("fit",), ("law",), ("fetch",),
+                                     ("compare",), ("calibrate",)])
 def test_help_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)
     assert done.returncode == 0
     if command:
         assert f"Example: difficulty-model {command[0]}" in done.stdout
+
+
+def test_compare_in_json_and_in_words(folder: Path) -> None:
+    done = run("compare", "fit.nc", "atom.nc", "--json", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    compared = json.loads(done.stdout)
+    assert {row["fit"] for row in compared["fits"]} == {"fit", "atom"}
+    best, other = compared["fits"]
+    assert best["rank"] == 0
+    assert best["difference"] == 0 > other["difference"]
+    assert other["elpd"] - best["elpd"] == pytest.approx(other["difference"])
+    assert [error["test_set"] for error in best["errors"]] == ["original", "new-writers"]
+    words = run("compare", "fit.nc", "atom.nc", cwd=folder)
+    assert words.returncode == 0, words.stderr
+    assert "Leave-one-image-out" in words.stdout
+
+
+def test_check_of_a_fit_in_json_and_in_a_picture(folder: Path) -> None:
+    done = run("check", "fit.nc", "--json", "--plot", "misfit.png", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    checks = {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+    assert {"accuracy", "agreement", "calibration", "local-dependence", "image-fit"} <= set(checks)
+    assert all(check["verdict"] in ("fits", "misfit", "not testable") for check in checks.values())
+    assert (folder / "misfit.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_covariates_of_a_file_are_regressed_on(folder: Path) -> None:
+    images = pd.read_csv(example_path("digits"))["image"]
+    rng = np.random.default_rng(0)
+    pd.DataFrame({"image": images, "ink": rng.normal(size=len(images))}).to_csv(folder / "ink.csv", index=False)
+    done = run("fit", "responses.nc", "-o", "ink.nc", "--method", "laplace", "--covariates", "ink.csv", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    import xarray as xr
+
+    with xr.open_dataset(folder / "ink.nc", group="posterior", engine="h5netcdf") as posterior:
+        coefficient = posterior["population.coefficient"]
+        assert coefficient["covariate"].values.tolist() == ["ink"]
+        # Random numbers: the coefficient is within five of its standard deviations of 0.
+        assert abs(float(coefficient.mean())) < 5 * float(coefficient.std())
+
+
+def test_mistakes_about_the_family_get_one_sentence(folder: Path) -> None:
+    images = pd.read_csv(example_path("digits"))["image"]
+    pd.DataFrame({"image": images[:-1], "ink": np.arange(len(images) - 1)}).to_csv(folder / "short.csv", index=False)
+    pd.DataFrame({"image": images, "ink": 1}).to_csv(folder / "constant.csv", index=False)
+    pd.DataFrame({"image": images, "ink": "dark"}).to_csv(folder / "words.csv", index=False)
+    for table, said in [("short.csv", "missing for 1 of"), ("constant.csv", "is 1 for all images"),
+                        ("words.csv", "holds 'dark' in row 1")]:
+        mistake(run("fit", "responses.nc", "-o", "x.nc", "--covariates", table, cwd=folder), said)
+    for options, said in [(("--test-set", "original", "--skill-loss"), "one test set"), (("--guess", "2"), "guess rate")]:
+        mistake(run("fit", "responses.nc", "-o", "x.nc", *options, cwd=folder), said)
+    mistake(run("compare", "fit.nc", cwd=folder), "at least two fits")
+    mistake(run("check", "fit.nc", "--fix", "-o", "y.nc", cwd=folder), "holds a fit")
+    mistake(run("check", "responses.nc", "--plot", "y.png", cwd=folder), "holds responses")
+    assert not (folder / "x.nc").exists()

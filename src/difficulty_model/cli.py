@@ -118,7 +118,7 @@ def import_(
     out.print(f"{output}: {len(read.models)} models, test sets {', '.join(read.test_sets)}", highlight=False)
 
 
-@app.command(epilog="Examples: `difficulty-model check responses.nc --fix -o fixed.nc` before a fit, and after it "
+@app.command(epilog="Example: `difficulty-model check responses.nc --fix -o fixed.nc`; of a fit: "
              "`difficulty-model check fit.nc --plot misfit.png`")
 def check(
     path: Annotated[Path, typer.Argument(help="Responses, as `import` writes them; or a fit, as `fit` writes it.")],
@@ -159,7 +159,7 @@ def check(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Examples: `difficulty-model fit responses.nc -o fit.nc --seed 1`; with better models: "
+@app.command(epilog="Example: `difficulty-model fit responses.nc -o fit.nc --seed 1`; with better models: "
              "`difficulty-model fit responses.nc -o slopes.nc --curve slopes --population flexible --unlearnable`")
 def fit(
     responses: Annotated[Path, typer.Argument(help="Responses file, as `import` writes it.")],

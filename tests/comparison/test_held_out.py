@@ -18,9 +18,7 @@ from difficulty_model.family import (
     recht_et_al,
     regressed,
     slopes,
-    two_normals,
     with_atom,
-    with_lapses,
 )
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.responses import Responses
@@ -131,7 +129,7 @@ def test_the_specification_that_is_true_predicts_better():
 def test_every_part_of_a_specification_is_served(fitted: Fit, in_class: Fit, responses: Responses):
     new = responses.select(test_sets=["c"])
     plain = predict_held_out(fitted, new, draws=2, progress=False)
-    losses = fitted_to(responses, Specification(losing(), with_lapses(probit()), with_atom(two_normals())))
+    losses = fitted_to(responses, Specification(losing(), probit(), with_atom(normal())))
     for rich in (in_class, losses):
         found = predict_held_out(rich, new, draws=2, progress=False)
         # The world is plain, and the covariate says nothing: what a richer specification predicts is nearly the same.
@@ -141,7 +139,7 @@ def test_every_part_of_a_specification_is_served(fitted: Fit, in_class: Fit, res
 
 
 def test_a_covariate_is_on_the_scale_of_the_fit():
-    # Difficulty is the covariate: shifted by one unit of it, the new images are as much harder, and that is foretold.
+    # Difficulty is the covariate: were it brought to a scale of its own in each set, to stretch it would change nothing.
     rng = np.random.default_rng(1)
     hardness = np.concatenate([rng.normal(0, 2, 400), rng.normal(3, 0.5, 300)])
     right = rng.random((6, 700)) < ndtr(SKILL[:, None] - hardness - rng.normal(0, 0.3, 700))
@@ -158,10 +156,6 @@ def test_a_covariate_is_on_the_scale_of_the_fit():
     fitted = fit(of(slice(400), "a"), specification, random_seed=0, method="mode", draws=50, progress=False)
     new = of(slice(400, 700), "b")
     found = predict_held_out(fitted, new, draws=3, progress=False)
-    moved = Responses(new.dataset.assign_coords(hardness=("image", hardness[400:] + 2)))
-    # A constant is taken up by the new population's location: its prior N(0, 3²) is all that changes.
-    same = predict_held_out(fitted, moved, draws=3, progress=False)
-    assert same.log_density == pytest.approx(found.log_density, abs=1)
     stretched = Responses(new.dataset.assign_coords(hardness=("image", 3 + 4 * (hardness[400:] - 3))))
     assert predict_held_out(fitted, stretched, draws=3, progress=False).log_density < found.log_density - 10
 

@@ -1,6 +1,7 @@
 """The exported NumPyro model: the posterior of `fit`, for all of NumPyro, alone and inside a larger model."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -17,12 +18,14 @@ from numpyro.infer.util import log_density
 from scipy.integrate import quad
 from scipy.stats import lognorm, norm
 
+from difficulty_model import populations
+from difficulty_model.distributions import Normal
 from difficulty_model.errors import InputError
 from difficulty_model.exporting import to_numpyro
 from difficulty_model.family import independent, normal, probit, recht_et_al, regressed
 from difficulty_model.fitting import fit
 from difficulty_model.responses import Responses
-from difficulty_model.specification import Specification
+from difficulty_model.specification import Prior, Specification
 from worlds import simulate
 
 SKILL = np.array([-0.5, 0.3, 1.2, 2.0])
@@ -117,8 +120,11 @@ def test_variational_inference_and_prediction_run(model):
     assert drawn["population.mean"].shape == (3, 2)
 
 
-def test_what_the_responses_lack_is_refused(responses: Responses):
+def test_what_a_fit_refuses_is_refused(responses: Responses):
     with pytest.raises(InputError, match="no covariate of the images named 'size'"):
         to_numpyro(Specification(independent(), probit(), regressed(normal(), ["size"])), responses)
     with pytest.raises(InputError, match="not a specification"):
         to_numpyro(normal(), responses)  # pyright: ignore[reportArgumentType]
+    free = replace(recht_et_al(), population=populations.Normal(Prior(Normal(0.0, 3.0), "stratum"), 1.0))  # pyright: ignore
+    with pytest.raises(InputError, match="population.mean"):
+        to_numpyro(free, responses)

@@ -13,7 +13,7 @@ from difficulty_model.fitting.mode import TOLERANCE, draw_normal, find_mode
 from difficulty_model.fitting.program import draw_unknowns
 from difficulty_model.likelihood import Grid, Patterns
 from difficulty_model.responses import Responses
-from difficulty_model.specification import Specification, require_valid
+from difficulty_model.specification import Specification, require_identified, require_valid
 
 GRID_DRAWS = 100
 """Draws of the normal approximation at the mode that the grid serves, as many as for the package's own sampler."""
@@ -57,11 +57,12 @@ def inputs_of(specification: Specification, responses: Responses) -> Inputs:
     Raises
     ------
     InputError
-        If the specification is not one, or needs what the responses do not have.
+        If the specification is not one, needs what the responses do not have, or is not identified by them.
     """
     require_valid(specification)
     names, patterns = names_of(responses, specification), patterns_of(responses, specification)
     sizes = {dim: len(of) for dim, of in names.items()}
+    require_identified(specification, sizes)
     with jax.enable_x64(True):
         density = posterior_density(specification, sizes, patterns)
         mode = find_mode(density, progress=False)

@@ -33,7 +33,7 @@ def to_numpyro(specification: Specification, responses: Responses) -> Callable[[
     Raises
     ------
     InputError
-        If the specification is not one, or needs what the responses do not have.
+        If the specification is not one, needs what the responses do not have, or is not identified by them.
 
     Notes
     -----
