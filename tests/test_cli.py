@@ -167,7 +167,9 @@ def test_mistakes_about_the_family_get_one_sentence(folder: Path) -> None:
     for table, said in [("short.csv", "missing for 1 of"), ("constant.csv", "is 1 for all images"),
                         ("words.csv", "holds 'dark' in row 1")]:
         mistake(run("fit", "responses.nc", "-o", "x.nc", "--covariates", table, cwd=folder), said)
-    for options, said in [(("--test-set", "original", "--skill-loss"), "one test set"), (("--guess", "2"), "guess rate")]:
+    for options, said in [
+        (("--test-set", "original", "--skill-loss"), "one test set"), (("--guess", "2"), "guess rate"),
+    ]:
         mistake(run("fit", "responses.nc", "-o", "x.nc", *options, cwd=folder), said)
     mistake(run("compare", "fit.nc", cwd=folder), "at least two fits")
     mistake(run("check", "fit.nc", "--fix", "-o", "y.nc", cwd=folder), "holds a fit")

@@ -139,7 +139,7 @@ def test_every_part_of_a_specification_is_served(fitted: Fit, in_class: Fit, res
 
 
 def test_a_covariate_is_on_the_scale_of_the_fit():
-    # Difficulty is the covariate: were it brought to a scale of its own in each set, to stretch it would change nothing.
+    # Difficulty is the covariate. Were it scaled in each set by itself, to stretch it would change nothing.
     rng = np.random.default_rng(1)
     hardness = np.concatenate([rng.normal(0, 2, 400), rng.normal(3, 0.5, 300)])
     right = rng.random((6, 700)) < ndtr(SKILL[:, None] - hardness - rng.normal(0, 0.3, 700))

@@ -10,7 +10,8 @@ from difficulty_model.calibration.report import LEVELS, Calibration
 from difficulty_model.calibration.uniformity import WORLDS_PER_BIN
 from difficulty_model.calibration.worlds import CLASSES, draw_world
 from difficulty_model.errors import InputError
-from difficulty_model.specification import Specification, require_valid
+from difficulty_model.fitting.images import names_of
+from difficulty_model.specification import Specification, require_identified, require_valid
 
 MULTIPLE = 20
 """Ranks among 19, 39, … draws can be split at the bounds of the intervals whose coverage is counted."""
@@ -65,6 +66,9 @@ def calibrate(
     if draws < 1 or (draws + 1) % MULTIPLE:
         raise InputError(f"draws must be one less than a multiple of {MULTIPLE}, such as 99, so that intervals of "
                          f"{' and '.join(f'{level:.0%}' for level in LEVELS)} have bounds among them; got {draws}")
+    first = draw_world(specification, models=models, images=images, random_seed=random_seed)
+    names = names_of(first.responses, specification)
+    require_identified(specification, {dim: len(of) for dim, of in names.items()})
     compiled, ranks, autocorrelation, left_out = None, {}, {}, {}
     started = time.monotonic()
     seeds = range(random_seed, random_seed + worlds)

@@ -93,20 +93,21 @@ def draw_difficulties(
     random_seed
         Of the draws.
     """
-    @jax.jit
-    def of_draw(key: Array, drawn: Specification, patterns: Patterns, grid: Grid) -> Array:
-        tables = _tables(drawn, grid, patterns.complete)
-        every = jax.lax.map(lambda chunk: difficulty_posterior(tables, chunk), patterns.chunks)
-        every = every.reshape(-1, every.shape[-1])[patterns.of_image]
-        probability = _learnable(every, grid)
-        wanted = jax.random.normal(key, (len(every),), dtype=probability.dtype)
-        values = jax.vmap(lambda w, z: jnp.interp(w, z, grid.nodes))(wanted, _probits_of_cumulative(probability))
-        lost = jax.random.uniform(jax.random.fold_in(key, 1), values.shape) < every[:, grid.size :].sum(1)
-        return jnp.where(lost, jnp.inf, values)
-
     keys = jax.random.split(jax.random.key(random_seed), len(jax.tree.leaves(numbers)[0]))
     drawn = (jax.tree.map(lambda leaf, d=d: leaf[d], numbers) for d in range(len(keys)))
-    return np.stack([np.asarray(of_draw(k, n, patterns, grid)) for k, n in zip(keys, drawn, strict=True)])
+    return np.stack([np.asarray(_drawn_difficulties(k, n, patterns, grid)) for k, n in zip(keys, drawn, strict=True)])
+
+
+@jax.jit
+def _drawn_difficulties(key: Array, drawn: Specification, patterns: Patterns, grid: Grid) -> Array:
+    tables = _tables(drawn, grid, patterns.complete)
+    every = jax.lax.map(lambda chunk: difficulty_posterior(tables, chunk), patterns.chunks)
+    every = every.reshape(-1, every.shape[-1])[patterns.of_image]
+    probability = _learnable(every, grid)
+    wanted = jax.random.normal(key, (len(every),), dtype=probability.dtype)
+    values = jax.vmap(lambda w, z: jnp.interp(w, z, grid.nodes))(wanted, _probits_of_cumulative(probability))
+    lost = jax.random.uniform(jax.random.fold_in(key, 1), values.shape) < every[:, grid.size :].sum(1)
+    return jnp.where(lost, jnp.inf, values)
 
 
 @jax.jit

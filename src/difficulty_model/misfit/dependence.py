@@ -81,7 +81,7 @@ def judge(
     cluster = fcluster(tree, 1 - TOGETHER, "distance")
     noise = comparisons[1].limit
     groups = tuple(sorted(
-        (tuple(models[cluster == c]) for c in np.unique(cluster)
+        (tuple(models[cluster == c].tolist()) for c in np.unique(cluster)
          if (cluster == c).sum() > 1 and _closest(excess, cluster == c) > noise),
         key=len, reverse=True,
     ))
