@@ -6,7 +6,6 @@
 import time
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from fit import simulated
 
@@ -27,7 +26,7 @@ def main() -> None:
         patterns.CHUNK = chunk
         with jax.enable_x64(True):
             density = posterior_density(recht_et_al(), sizes, collapse(right, shown, strata.of_image))
-            at = jnp.zeros(density.size)
+            at = density.start
             data = (density.patterns, density.grid_at(at[None]))
             jax.block_until_ready(density.value_and_gradient(at, *data))
             seconds = []
@@ -36,7 +35,7 @@ def main() -> None:
                 jax.block_until_ready(density.value_and_gradient(at, *data))
                 seconds.append(time.perf_counter() - began)
         print(f"{chunk:>6} patterns per chunk: {1000 * np.median(seconds):.1f} ms per gradient "
-              f"({int(density.patterns.count.size)} patterns with padding, {len(data[1].nodes)} nodes)", flush=True)
+              f"({density.patterns.chunks.count.size} patterns with padding, {len(data[1].nodes)} nodes)", flush=True)
 
 
 if __name__ == "__main__":

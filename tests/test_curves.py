@@ -9,7 +9,7 @@ from scipy.special import log_ndtr
 from difficulty_model.curves import Lapsing, Probit, ResponseCurve, Sloped
 
 # Plain floats: outside the context of float64 an array would be rounded when it is made.
-CURVES: list[ResponseCurve] = [
+CURVES: list[ResponseCurve] = [  # pyright: ignore[reportAssignmentType]
     Probit(),
     Sloped(0.4),  # pyright: ignore[reportArgumentType]
     Sloped(2.5),  # pyright: ignore[reportArgumentType]
@@ -111,6 +111,7 @@ def test_rates_of_zero_are_the_curve_itself_and_have_finite_derivatives():
 
     def total(guess: jax.Array) -> jax.Array:
         curve = Lapsing(Probit(), guess, jnp.asarray(0.0))
-        return jnp.stack(curve.log_probabilities(jnp.asarray(SKILL), SKILL - FAR)).sum()
+        far = jnp.asarray(SKILL - FAR)
+        return jnp.stack(curve.log_probabilities(jnp.asarray(SKILL), far)).sum()
 
     assert np.isfinite(jax.grad(total)(jnp.asarray(0.0)))

@@ -50,7 +50,7 @@ def test_of_other_populations_it_is_that_of_quadrature(responses, atom: bool):  
     for d in (0, 17):
         of = {name: values[d] for name, values in draws.items()}
 
-        def accuracy(skill: float, k: int, of=of, d=d) -> float:  # noqa: ANN001
+        def accuracy(skill: np.ndarray, k: int, of=of, d=d) -> np.ndarray:  # noqa: ANN001
             easy = ndtr((skill - of["mean"][k]) / np.hypot(1, of["sd"][k]))
             hard = ndtr((skill - of["mean"][k] - of["gap"][k]) / np.hypot(1, of["harder_sd"][k]))
             return (1 - share[d, k]) * ((1 - of["share"][k]) * easy + of["share"][k] * hard)

@@ -23,7 +23,7 @@ def minus_log_posterior(unknown: np.ndarray, right: np.ndarray, shown: np.ndarra
     log_right, log_wrong = log_ndtr(skill[:, None] - nodes), log_ndtr(nodes - skill[:, None])
     log_joint = right.T @ log_right + (shown - right).T @ log_wrong
     log_joint += norm.logpdf(nodes, mean[stratum, None], sd[stratum, None])
-    log_likelihood = np.sum(logsumexp(log_joint, axis=1)) + right.shape[1] * np.log(0.05)
+    log_likelihood = np.sum(np.asarray(logsumexp(log_joint, axis=1))) + right.shape[1] * np.log(0.05)
     log_prior = np.sum(norm.logpdf(skill, 0, 5)) + norm.logpdf(mean[1], 0, 3)
     # A log-normal sd is a normal log sd, in which the mode is sought.
     log_prior += np.sum(norm.logpdf(np.log(sd), np.log(1.5), 0.75))

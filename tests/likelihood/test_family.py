@@ -170,7 +170,7 @@ def by_quadrature(case: Case, right: np.ndarray, shown: np.ndarray, known: Known
             lost = case.floor ** right[:, i] * (1 - case.floor) ** (shown - right)[:, i]
             value = (1 - share) * value + share * np.prod(lost)
         total += np.log(value)
-    return total
+    return float(total)
 
 
 @pytest.mark.parametrize("repeated", [False, True], ids=["once", "repeated"])
