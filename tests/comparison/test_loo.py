@@ -16,7 +16,7 @@ from difficulty_model.specification import Prior, Specification
 from worlds import simulate
 
 SKILL = np.linspace(-0.5, 1.8, 6)
-NODES = np.linspace(-14, 14, 400)
+NODES = np.linspace(-40, 40, 1000)
 
 
 def log_sum(values: np.ndarray, axis: int) -> np.ndarray:

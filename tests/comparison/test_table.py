@@ -46,8 +46,8 @@ def test_slopes_win_where_they_are_true():
 
 
 def test_an_atom_wins_where_some_images_cannot_be_learned():
-    world = simulate(3, skill=SKILL + 1, images=IMAGES).responses
-    learnable = np.random.default_rng(0).random(900) > 0.15
+    world = simulate(3, skill=SKILL + 1.5, images=IMAGES, sd=(1.0, 1.2)).responses
+    learnable = np.random.default_rng(0).random(900) > 0.2
     responses = Responses.from_arrays(
         world.right * learnable, models=world.models, images=world.images,
         member=dict(zip("ab", world.member, strict=True)),
