@@ -132,8 +132,8 @@ def test_every_part_of_a_specification_is_served(fitted: Fit, in_class: Fit, res
     losses = fitted_to(responses, Specification(losing(), probit(), with_atom(normal())))
     for rich in (in_class, losses):
         found = predict_held_out(rich, new, draws=2, progress=False)
-        # The world is plain, and the covariate says nothing: a richer specification predicts nearly as well. An accuracy
-        # on 200 images is known to 3.5 points.
+        # The world is plain, and the covariate says nothing: a richer specification predicts nearly as well. 200
+        # images know an accuracy to 3.5 points.
         assert found.log_density == pytest.approx(plain.log_density, abs=30)
         assert np.abs(found.models["error"].to_numpy()).max() < 12
     assert json.loads(json.dumps(found.as_dict()))["models"][0]["model"] == "m0"
