@@ -115,3 +115,13 @@ def test_rates_of_zero_are_the_curve_itself_and_have_finite_derivatives():
         return jnp.stack(curve.log_probabilities(jnp.asarray(SKILL), far)).sum()
 
     assert np.isfinite(jax.grad(total)(jnp.asarray(0.0)))
+
+
+@every_curve
+@pytest.mark.parametrize("spread", [0.0, 0.4, 2.0])
+def test_the_averaged_curve_is_the_average(curve: ResponseCurve, spread: float):
+    z = np.linspace(-9, 9, 3601)
+    weight = np.exp(-(z**2) / 2) / np.exp(-(z**2) / 2).sum()
+    on = np.exp(np.array([log_probabilities(curve, at + spread * z) for at in NEAR]))
+    found = np.exp(log_probabilities(curve.averaged(jnp.asarray(spread)), NEAR))
+    np.testing.assert_allclose(found, (on @ weight).T, atol=1e-9)

@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from difficulty_model.curves import Probit, Sloped
+from difficulty_model.curves import Probit, ResponseCurve, Sloped
 from difficulty_model.distributions import LogNormal, Normal
 from difficulty_model.errors import InputError
 from difficulty_model.family import (
     discriminating,
     flexible,
     in_classes,
+    in_families,
     independent,
     losing,
     normal,
@@ -152,7 +153,8 @@ SIZES = {"model": 3, "stratum": 2, "class_": 4, "covariate": 0, "bend": 8}
     Specification(independent(), with_lapses(slopes(), per_model=True, guess=None), with_atom(skew_normal())),
     Specification(independent(), probit(), in_classes(student_t())),
     Specification(independent(), probit(), discriminating(regressed(normal(), ["a"]))),
-], ids=["recht", "slopes", "losing", "lapses", "classes", "discriminating"])
+    Specification(in_families(losing()), with_lapses(slopes()), with_atom(normal())),
+], ids=["recht", "slopes", "losing", "lapses", "classes", "discriminating", "families"])
 def test_the_family_is_valid_identified_and_kept_in_writing(specification: Specification):
     require_valid(specification)
     require_identified(specification, SIZES)
@@ -171,8 +173,11 @@ FREE_TREND = replace(losing(), trend=Prior(Normal(0.0, 1.0), over="stratum"))  #
     (FREE_SLOPE, SIZES, "all free"),
     (replace(recht_et_al(), skill=losing()), SIZES | {"stratum": 1}, "one test set only"),
     (replace(recht_et_al(), skill=FREE_TREND), SIZES, "skill.trend is free in the first"),
+    (replace(recht_et_al(), skill=in_families(FREE_TREND)), SIZES, "skill.skill.trend is free in the first"),
+    (replace(FREE_MEAN, skill=in_families()), SIZES, "skills and population.mean are both free"),
     (replace(recht_et_al(), population=in_classes(normal())), SIZES | {"class_": 1}, "at least two classes"),
-], ids=["location", "location under an atom", "scale", "one set", "trend", "one class"])
+], ids=["location", "location under an atom", "scale", "one set", "trend", "trend in families", "location in families",
+        "one class"])
 def test_what_responses_cannot_tell_is_refused(specification: Specification, sizes: dict[str, int], reason: str):
     with pytest.raises(InputError, match=reason):
         require_identified(specification, sizes)
@@ -186,6 +191,28 @@ def test_holding_skills_frees_locations(skill: object):
 def test_a_population_is_modified_once_in_each_way():
     with pytest.raises(InputError, match="WithAtom once only; got it 2 times"):
         require_valid(replace(recht_et_al(), population=with_atom(in_classes(with_atom(normal())))))
+
+
+class Uniform(ResponseCurve):
+    """A curve of the user's own, without `averaged`."""
+
+    def log_probabilities(self, skill, difficulty):  # noqa: ANN001, ANN201
+        right = jnp.clip(0.5 + skill - difficulty, 1e-9, 1 - 1e-9)
+        return jnp.log(right), jnp.log1p(-right)
+
+    def width(self):  # noqa: ANN201
+        return 0.3
+
+
+@pytest.mark.parametrize(("specification", "reason"), [
+    (Specification(in_families(), probit(), discriminating(normal())), "leave one of them out"),
+    (Specification(in_families(in_families()), probit(), normal()), "each once"),
+    (Specification(replace(losing(), skill=in_families()), probit(), normal()), "each once"),
+    (Specification(in_families(), with_lapses(Uniform()), normal()), "Uniform has no method `averaged`"),
+])
+def test_families_that_do_not_go_with_the_rest_are_refused(specification: Specification, reason: str):
+    with pytest.raises(InputError, match=reason):
+        require_valid(specification)
 
 
 @pytest.mark.parametrize("covariates", ["a", [], ["a", "a"]])

@@ -181,13 +181,17 @@ def fit(
                                   "regressed on all its columns.")
     ] = None,
     skill_loss: SkillLoss = False,
+    families: Annotated[
+        Path | None, typer.Option(help="Table with columns model and family (CSV or Parquet): models of one family are "
+                                  "right and wrong on the same images more often than by chance.")
+    ] = None,
     method: Annotated[Method, typer.Option(help="nuts; laplace is faster and checks itself; mode is unchecked; "
                                            "joint samples every image too, hundreds of times slower.")] = Method.NUTS,
 ) -> None:
     """Fit skills of models, difficulties of images and the populations of test sets."""
     from difficulty_model.files import written_whole
     from difficulty_model.fitting import fit as fit_responses
-    from difficulty_model.readers import read_covariates
+    from difficulty_model.readers import read_covariates, read_families
     from difficulty_model.responses import load_responses
 
     logger = logging.getLogger("difficulty_model")
@@ -198,9 +202,11 @@ def fit(
     if covariates is not None:
         table = read_covariates(covariates)
         chosen, names = chosen.with_covariates(table), list(table)
+    if families is not None:
+        chosen = chosen.with_families(read_families(families))
     specification = _specification(
         curve, lapses, guess, population, unlearnable=unlearnable, discriminations=discriminations, classes=classes,
-        covariates=names, skill_loss=skill_loss,
+        covariates=names, skill_loss=skill_loss, families=families is not None,
     )
     with written_whole(output) as temporary:  # around the work, so that a bad path is told before it
         fitted = fit_responses(
@@ -255,6 +261,7 @@ def calibrate(
     discriminations: Discriminations = False,
     classes: Classes = False,
     skill_loss: SkillLoss = False,
+    families: Annotated[bool, typer.Option("--families", help="Models in families of three.")] = False,
     worlds: Annotated[int, typer.Option(help="Simulated worlds, drawn from the priors.")] = 100,
     models: Annotated[int, typer.Option(help="Models of each.")] = 8,
     images: Annotated[int, typer.Option(help="Images of each of two test sets.")] = 150,
@@ -270,7 +277,7 @@ def calibrate(
 
     specification = narrowed(_specification(
         curve, lapses, guess, population, unlearnable=unlearnable, discriminations=discriminations, classes=classes,
-        covariates=[], skill_loss=skill_loss,
+        covariates=[], skill_loss=skill_loss, families=families,
     ))
     found = calibrate_software(
         specification, worlds=worlds, models=models, images=images, method=method.value,  # pyright: ignore[reportArgumentType]
@@ -346,6 +353,7 @@ def _specification(
     classes: bool,
     covariates: list[str],
     skill_loss: bool,
+    families: bool,
 ) -> "Specification":
     from difficulty_model import family
     from difficulty_model.specification import Specification
@@ -368,7 +376,8 @@ def _specification(
         of_images = family.discriminating(of_images)
     if unlearnable:
         of_images = family.with_atom(of_images)
-    return Specification(family.losing() if skill_loss else family.independent(), of_models, of_images)
+    skills = family.losing() if skill_loss else family.independent()
+    return Specification(family.in_families(skills) if families else skills, of_models, of_images)
 
 
 def _check_fit(path: Path, *, as_json: bool, strict: bool, plot: Path | None, seed: int) -> None:

@@ -34,6 +34,13 @@ class ResponseCurve(abc.ABC):
     def width(self) -> Float[Array, ""]:
         """Return the sd, in units of difficulty, of the normal distribution whose cdf the curve is made of."""
 
+    def averaged(self, spread: Float[Array, ""]) -> "ResponseCurve":
+        """Return the curve of P(right) averaged over skills that are off by N(0, spread²).
+
+        Curves need it only for models in families.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no `averaged`, which families of models need")
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -49,6 +56,10 @@ class Probit(ResponseCurve):
     def width(self) -> Float[Array, ""]:
         """Return 1: the unit noise of the probit."""
         return jnp.ones(())
+
+    def averaged(self, spread: Float[Array, ""]) -> "ResponseCurve":
+        """Return Φ((s − τ)/√(1 + spread²))."""
+        return Sloped(1 / jnp.sqrt(1 + jnp.square(spread)))
 
 
 @jax.tree_util.register_dataclass
@@ -72,6 +83,10 @@ class Sloped(ResponseCurve):
     def width(self) -> Float[Array, ""]:
         """Return 1/a."""
         return 1 / jnp.asarray(self.slope)
+
+    def averaged(self, spread: Float[Array, ""]) -> "ResponseCurve":
+        """Return the curve of slope a/√(1 + a² spread²)."""
+        return Sloped(self.slope / jnp.sqrt(1 + jnp.square(self.slope * spread)))
 
 
 @jax.tree_util.register_dataclass
@@ -98,6 +113,10 @@ class Lapsing(ResponseCurve):
     def width(self) -> Float[Array, ""]:
         """Return that of the curve in between."""
         return self.curve.width()
+
+    def averaged(self, spread: Float[Array, ""]) -> "ResponseCurve":
+        """Return the averaged curve between the same rates."""
+        return Lapsing(self.curve.averaged(spread), self.guess, self.lapse)
 
 
 def _log(rate: Float[Array, "..."]) -> Float[Array, "..."]:

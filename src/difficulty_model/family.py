@@ -20,7 +20,7 @@ from difficulty_model.curves import Lapsing, Probit, ResponseCurve, Sloped
 from difficulty_model.distributions import Beta, LogNormal, Normal
 from difficulty_model.errors import InputError
 from difficulty_model.populations import Population
-from difficulty_model.skills import Losing
+from difficulty_model.skills import InFamilies, Losing
 from difficulty_model.specification import Dimension, Prior, Specification
 
 SKILL = Normal(0.0, 5.0)
@@ -56,6 +56,15 @@ def losing() -> Losing:
         spread=_prior(LogNormal(0.1, 1.0)),
         own=_prior(Normal(0.0, 1.0), "stratum", "model", reference=0.0),
     )
+
+
+def in_families(skill: Any = None) -> InFamilies:
+    """Return skills of models in families, which are off together on every image; independent ones if none are given.
+
+    The spread of these effects is one number for all families, about 0.5 units. The responses tell the family of every
+    model: `Responses.with_families`.
+    """
+    return InFamilies(independent() if skill is None else skill, _prior(LogNormal(0.5, 0.75)))
 
 
 def probit() -> ResponseCurve:

@@ -24,7 +24,7 @@ from difficulty_model.likelihood import (
     shares_of_patterns,
 )
 from difficulty_model.likelihood.marginal import INFINITE
-from difficulty_model.skills import Losing, in_strata
+from difficulty_model.skills import averaged, in_reference, in_strata
 from difficulty_model.specification import Specification
 from difficulty_model.types import IMAGE, MODEL, TEST_SET
 
@@ -83,7 +83,9 @@ def on_grid(fit: Fit, *, at_most: int | None = None) -> OnGrid:
 @jax.jit
 def _laid_out(numbers: Specification, images: Patterns, grid: Grid) -> tuple[Array, Array, Array]:
     def of_draw(drawn: Specification) -> tuple[Array, Array]:
-        log_right, _ = log_probabilities(in_strata(drawn.skill), drawn.curve, drawn.population, grid)
+        log_right, _ = log_probabilities(
+            in_strata(drawn.skill), averaged(drawn.skill, drawn.curve), drawn.population, grid
+        )
         if not drawn.population.is_shifted():
             return jnp.exp(log_right), jnp.exp(jax.vmap(lambda p: log_shares(p, grid, None))(drawn.population))
 
@@ -122,8 +124,7 @@ def skill_table(fit: Fit, *, level: float = LEVEL) -> pd.DataFrame:
 
     A model of skill 0 gets half of the images right whose difficulty is 0, the location of the reference.
     """
-    skill = fit.numbers().skill
-    draws = np.asarray(skill.skill if isinstance(skill, Losing) else skill)
+    draws = np.asarray(in_reference(fit.numbers().skill))
     table = pd.DataFrame({MODEL: fit.responses.models, **summary(draws, level=level)})
     return table.sort_values("mean", ascending=False, ignore_index=True)
 

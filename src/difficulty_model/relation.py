@@ -19,7 +19,7 @@ from difficulty_model.fitting.result import grid_of
 from difficulty_model.law import probit
 from difficulty_model.likelihood import Grid, log_probabilities
 from difficulty_model.posterior import on_grid, summary
-from difficulty_model.skills import in_strata
+from difficulty_model.skills import averaged, in_strata
 from difficulty_model.specification import Specification
 
 DRAWS = 200
@@ -137,5 +137,6 @@ def _typical(numbers: Specification) -> tuple[Float[Array, "skill stratum"], Any
     # Of skills that are lost by a trend, the straight line through all models' skills in two strata is that trend.
     away, square = first - first.mean(), jnp.square(first - first.mean()).sum()
     trend = (away @ (every - every.mean(0))) / square
-    curve = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf.mean(0), (SKILLS, *leaf.shape[1:])), numbers.curve)
+    of_models = averaged(numbers.skill, numbers.curve)
+    curve = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf.mean(0), (SKILLS, *leaf.shape[1:])), of_models)
     return every.mean(0) + (skill - first.mean())[:, None] * trend, curve

@@ -193,6 +193,22 @@ class Responses:
         columns = table.reindex(own)
         return Responses(self.dataset.assign_coords({str(name): (IMAGE, columns[name].to_numpy()) for name in columns}))
 
+    def with_families(self, family_of: Mapping[str, str]) -> "Responses":
+        """Return the same responses with the family of every model as the coordinate `family`.
+
+        A model that is not named is by itself.
+
+        Raises
+        ------
+        InputError
+            If a name is none of these models'.
+        """
+        for model in family_of:
+            if model not in self.models:
+                raise unknown_name("model", model, self.models)
+        families = [family_of.get(model, f"{model}, by itself") for model in self.models]
+        return Responses(self.dataset.assign_coords(family=(MODEL, families)))
+
     def select(
         self,
         *,

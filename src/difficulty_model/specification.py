@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 
 from difficulty_model import curves, distributions, populations, skills
-from difficulty_model.curves import ResponseCurve
+from difficulty_model.curves import Lapsing, ResponseCurve
 from difficulty_model.errors import InputError
-from difficulty_model.populations import InClasses, Modified, Population, Regressed
-from difficulty_model.skills import Losing
+from difficulty_model.populations import Discriminating, InClasses, Modified, Population, Regressed
+from difficulty_model.skills import InFamilies, Losing
 from difficulty_model.types import MODEL, STRATUM
 
 if TYPE_CHECKING:
@@ -150,8 +150,16 @@ def require_valid(specification: Any) -> None:
         part = getattr(specification, name)
         if not isinstance(part, kind):
             raise InputError(f"the {name} of a specification must be a {kind.__name__}; got {str(part)[:80]}")
+    if isinstance(specification.skill, InFamilies):
+        _require_families_suit(specification)
+    within = specification.skill.skill if isinstance(specification.skill, InFamilies) else specification.skill
+    if isinstance(within, InFamilies) or (isinstance(within, Losing) and dataclasses.is_dataclass(within.skill)
+                                          and not isinstance(within.skill, Prior)):
+        raise InputError("skills can be in families, and lost within these, each once, as in "
+                         f"InFamilies(Losing(…), …); got {str(specification.skill)[:80]}")
     if isinstance(specification.skill, ResponseCurve | Population):
-        raise InputError(f"the skill of a specification must be a Prior or Losing; got {str(specification.skill)[:80]}")
+        raise InputError("the skill of a specification must be a Prior, Losing or InFamilies; got "
+                         f"{str(specification.skill)[:80]}")
     for path, leaf in _leaves(specification, ()):
         known = isinstance(leaf, int | float) and not isinstance(leaf, bool)
         if not known and not isinstance(leaf, Prior):
@@ -169,6 +177,19 @@ def require_valid(specification: Any) -> None:
             raise InputError(f"a population can be {kind.__name__} once only; got it {kinds.count(kind)} times")
 
 
+def _require_families_suit(specification: Specification) -> None:
+    """Raise an `InputError` if effects of families cannot be had with the other parts."""
+    if any(isinstance(part, Discriminating) for part in modifiers(specification)):
+        raise InputError("discriminations of images and effects of families of models cannot be had together: only "
+                         "one number per image beside its difficulty is integrated out; leave one of them out")
+    curve: Any = specification.curve
+    while isinstance(curve, Lapsing):
+        curve = curve.curve
+    if type(curve).averaged is ResponseCurve.averaged:
+        raise InputError(f"{type(curve).__name__} has no method `averaged`, which effects of families need; write it, "
+                         "or leave families out")
+
+
 def require_identified(specification: Specification, sizes: Mapping[str, int]) -> None:
     """Raise an `InputError` if responses of that many models and strata can never tell the unknowns apart.
 
@@ -177,7 +198,7 @@ def require_identified(specification: Specification, sizes: Mapping[str, int]) -
     """
     priors = unknowns(specification)
     free = {path for path, prior in priors.items() if prior.reference is None}
-    skills_free = bool(free & {"skill", "skill.skill"})
+    skills_free = bool(free & {"skill", "skill.skill", "skill.skill.skill"})
     of_population = {path.rsplit(".", 1)[-1]: path for path in priors if path.startswith("population.")}
     location = next((of_population[name] for name in ("mean", "location") if name in of_population), None)
     if skills_free and location in free:
@@ -188,14 +209,17 @@ def require_identified(specification: Specification, sizes: Mapping[str, int]) -
     if slope is not None and skills_free and scale in free:
         raise InputError(f"{slope}, skills and {scale} are all free: slopes twice as steep on a scale half as wide are "
                          "the same model; hold the slopes' mean, as by Prior(…, reference=1.0, held='mean')")
-    if isinstance(specification.skill, Losing):
+    skill, path = specification.skill, "skill"
+    if isinstance(skill, InFamilies):
+        skill, path = skill.skill, "skill.skill"
+    if isinstance(skill, Losing):
         if sizes[STRATUM] < 2:
             raise InputError("a loss of skill is one from the first test set to others; got one test set only. Give "
                              "two, or independent skills")
         for name in ("trend", "own"):
-            if f"skill.{name}" in free:
-                raise InputError(f"skill.{name} is free in the first test set too, where a loss is no loss but another "
-                                 "skill; hold it there, as by Prior(…, reference=0.0)")
+            if f"{path}.{name}" in free:
+                raise InputError(f"{path}.{name} is free in the first test set too, where a loss is no loss but "
+                                 "another skill; hold it there, as by Prior(…, reference=0.0)")
     if has_classes(specification) and sizes["class_"] < 2:
         raise InputError("effects of classes need at least two classes; all images have the same label")
 

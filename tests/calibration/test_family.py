@@ -14,6 +14,7 @@ from difficulty_model.family import (
     discriminating,
     flexible,
     in_classes,
+    in_families,
     independent,
     losing,
     normal,
@@ -61,6 +62,7 @@ CASES = {
         Specification(independent(), probit(), discriminating(normal())), method="laplace", worlds=40, images=60
     ),
     "losing": Case(Specification(losing(), probit(), normal())),
+    "in_families": Case(Specification(in_families(), probit(), normal())),
 }
 
 
@@ -81,7 +83,7 @@ def test_ranks_are_uniform(name: str):
     assert np.abs(table["autocorrelation"].to_numpy()).max() < 0.4
 
 
-@pytest.mark.parametrize("name", ["in_classes", "discriminating", "with_atom"])
+@pytest.mark.parametrize("name", ["in_classes", "discriminating", "with_atom", "in_families"])
 def test_filling_up_changes_no_likelihood(name: str):
     specification = narrowed(CASES[name].specification)
     world = draw_world(specification, models=4, images=40, random_seed=0)
@@ -101,12 +103,11 @@ def test_filling_up_changes_no_likelihood(name: str):
             grid = Grid(grid.nodes, grid.log_weights, jnp.linspace(1 - reach, 1 + reach, 37))
         more = with_spare_nodes(grid)
         assert len(more.nodes) % 64 == 0
-        skill = jnp.asarray(numbers.skill)[:, None]
 
         @jax.jit
         def likelihood(patterns: Patterns, grid: Grid) -> Array:
             return log_likelihood(
-                tabulate(skill, numbers.curve, numbers.population, grid, complete=True), patterns
+                tabulate(numbers.skill, numbers.curve, numbers.population, grid, patterns), patterns
             )
 
         before = likelihood(jax.tree.map(jnp.asarray, patterns), grid)

@@ -9,6 +9,7 @@ from difficulty_model.calibration import World, draw_world, narrowed
 from difficulty_model.family import (
     discriminating,
     in_classes,
+    in_families,
     independent,
     losing,
     normal,
@@ -34,6 +35,7 @@ SPECIFICATIONS = {
     "classes": Specification(independent(), probit(), in_classes(two_normals())),
     "discriminating": Specification(independent(), probit(), discriminating(skew_normal())),
     "losing": Specification(losing(), probit(), normal()),
+    "families": Specification(in_families(losing()), with_lapses(slopes()), normal()),
 }
 
 
@@ -78,6 +80,23 @@ def test_accuracies_with_covariates_and_discriminations_are_those_of_closed_form
     np.testing.assert_allclose(world.accuracy, ndtr(at / np.sqrt(1 + sd[:, None, None] ** 2)).mean(2), atol=1e-9)
     np.testing.assert_allclose(world.sd, np.sqrt(sd**2 + shift.var(1)), atol=1e-7)
     np.testing.assert_allclose(world.mean, mean + shift.mean(1), atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_models_of_one_family_go_together_as_a_normal_distribution_of_two_has_it(seed: int):
+    world = world_of(Specification(in_families(), probit(), normal()), seed)
+    mean, sd, spread = (value(world, path) for path in ("population.mean", "population.sd", "skill.spread"))
+    total = 1 + spread**2 + sd**2
+    skill = value(world, "skill.skill")
+    np.testing.assert_allclose(world.accuracy, ndtr((skill - mean[:, None]) / np.sqrt(total)[:, None]), atol=1e-7)
+    assert world.responses.dataset["family"].values.tolist() == [0, 0, 0, 1, 1]
+    right = world.responses.right.reshape(-1, 2, IMAGES)
+    for k in range(2):
+        for a, b, shared in [(0, 1, sd[k] ** 2 + spread**2), (3, 4, sd[k] ** 2 + spread**2), (0, 3, sd[k] ** 2)]:
+            at = (skill[[a, b]] - mean[k]) / np.sqrt(total[k])
+            both = stats.multivariate_normal([0, 0], [[1, shared / total[k]], [shared / total[k], 1]]).cdf(at)
+            found = (right[a, k] & right[b, k]).mean()
+            assert abs(found - both) < 5 * np.sqrt(both * (1 - both) / IMAGES)
 
 
 @pytest.mark.parametrize("name", SPECIFICATIONS)

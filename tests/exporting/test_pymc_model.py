@@ -24,6 +24,7 @@ from difficulty_model.family import (
     discriminating,
     flexible,
     in_classes,
+    in_families,
     independent,
     losing,
     normal,
@@ -44,6 +45,7 @@ from difficulty_model.fitting.program import draw_unknowns
 from difficulty_model.likelihood import Grid, sinh_grid
 from difficulty_model.populations import Discriminating, Modified
 from difficulty_model.responses import Responses
+from difficulty_model.skills import InFamilies
 from difficulty_model.specification import Prior, Specification, modifiers, unknowns
 from worlds import simulate
 
@@ -65,6 +67,10 @@ SPECIFICATIONS = {
     "losing": Specification(losing(), slopes(), normal()),
     # The order of modifiers does not matter: images that no model can get right do not discriminate.
     "an atom of discriminating": Specification(independent(), probit(), with_atom(discriminating(normal()))),
+    "families": Specification(in_families(), probit(), skew_normal()),
+    "families that lose, with lapses, an atom and classes": Specification(
+        in_families(losing()), with_lapses(slopes(), guess=None), with_atom(in_classes(normal()))
+    ),
     "everything": Specification(
         losing(), with_lapses(slopes(), guess=None),
         discriminating(in_classes(with_atom(regressed(normal(), ["size"])))),
@@ -93,7 +99,8 @@ def observed(seed: int, *, showings: int = 1, missing: float = 0.0, shared: int 
         member={"a": image < 30 + shared, "b": image >= 30},
     )
     known = {"ease": rng.normal(size=60), "size": rng.random(60), "label": rng.integers(0, 3, 60)}
-    return Responses(responses.dataset.assign_coords({name: ("image", values) for name, values in known.items()}))
+    described = responses.dataset.assign_coords({name: ("image", values) for name, values in known.items()})
+    return Responses(described.assign_coords(family=("model", list("aabccacd"))))
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +158,8 @@ def posterior(specification: Specification, responses: Responses) -> Posterior:
     density = posterior_density(specification, {dim: len(of) for dim, of in names.items()}, patterns)
     discriminates = any(isinstance(part, Discriminating) for part in modifiers(specification))
     grid = replace(GRID, discriminations=jnp.linspace(-1.0, 3.0, 7)) if discriminates else GRID
+    if isinstance(specification.skill, InFamilies):
+        grid = replace(grid, effects=jnp.linspace(-5.0, 5.0, 13))
     return Posterior(specification, responses, density, grid)
 
 
@@ -173,10 +182,12 @@ def test_pymc_has_the_same_density(name: str):
 
 
 def test_pymc_has_the_same_density_with_missing_and_repeated_responses_and_shared_images():
-    require_equal_densities(posterior(recht_et_al(), observed(1, showings=3, missing=0.3, shared=10)))
+    awkward = observed(1, showings=3, missing=0.3, shared=10)
+    require_equal_densities(posterior(recht_et_al(), awkward))
+    require_equal_densities(posterior(SPECIFICATIONS["families"], awkward))
 
 
-@pytest.mark.parametrize("name", ["a known guess rate, an atom", "in classes, flexible"])
+@pytest.mark.parametrize("name", ["a known guess rate, an atom", "in classes, flexible", "families"])
 def test_pymc_has_the_same_gradient(name: str):
     both = posterior(SPECIFICATIONS[name], observed(2, missing=0.1))
     theirs = both.theirs(gradient=True)

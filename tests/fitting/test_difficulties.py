@@ -10,7 +10,8 @@ from scipy.stats import kstwo, norm
 
 from difficulty_model.curves import Probit
 from difficulty_model.fitting import difficulties
-from difficulty_model.likelihood import collapse, grid_for
+from difficulty_model.fitting.result import grid_of
+from difficulty_model.likelihood import collapse
 from difficulty_model.populations import Normal
 from difficulty_model.specification import Specification
 from worlds import simulate
@@ -41,7 +42,7 @@ def exact(request: pytest.FixtureRequest):
             jnp.asarray(skill), Probit(), Normal(jnp.asarray(mean), jnp.asarray(sds))
         )
         patterns = jax.tree.map(jnp.asarray, collapse(responses.right, responses.shown, stratum))
-        grid = grid_for(numbers.skill[..., None], numbers.curve, numbers.population, refinement=difficulties.REFINEMENT)
+        grid = grid_of(numbers, patterns, refinement=difficulties.REFINEMENT)
         yield numbers, patterns, grid, np.array(density)
 
 

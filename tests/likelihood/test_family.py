@@ -15,7 +15,7 @@ from scipy.stats import norm, skewnorm
 from scipy.stats import t as student
 
 from difficulty_model.curves import Lapsing, Probit, ResponseCurve, Sloped
-from difficulty_model.likelihood import collapse, grid_for, log_likelihood, tabulate
+from difficulty_model.likelihood import Patterns, collapse, grid_for, log_likelihood, tabulate
 from difficulty_model.populations import (
     Discriminating,
     InClasses,
@@ -27,7 +27,7 @@ from difficulty_model.populations import (
     TwoNormals,
     WithAtom,
 )
-from difficulty_model.skills import Losing, in_strata
+from difficulty_model.skills import InFamilies, Losing, Skill
 
 MODELS, IMAGES = 5, 24
 SKILL = np.linspace(-1.0, 2.0, MODELS)
@@ -57,18 +57,20 @@ class Case:
 
     `density(k, x, c)` is the density of difficulty in stratum k of an image with covariates x in class c;
     `right(away, j)` the probability that model j is right so far away; `unlearnable` the share per stratum that no
-    model gets right, with `floor` the rate of guesses; `spread` the sd of discriminations.
+    model gets right, with `floor` the rate of guesses; `spread` the sd of discriminations; `in_families` every model's
+    sd of effects of its family.
     """
 
     population: Population
     density: Callable[[int, np.ndarray, int], Callable[[Any], Any]]
     curve: ResponseCurve = Probit()
     right: Callable[[np.ndarray, int], np.ndarray] = lambda away, j: ndtr(away)
-    skill: np.ndarray | Losing = field(default_factory=SKILL.copy)
+    skill: Skill | np.ndarray = field(default_factory=SKILL.copy)
     skill_in: Callable[[int], np.ndarray] = lambda k: SKILL
     unlearnable: np.ndarray | None = None
     floor: float = 0.0
     spread: float | None = None
+    in_families: np.ndarray | None = None
 
 
 def per_model(value: float) -> np.ndarray:
@@ -81,6 +83,7 @@ def plain_normal(k: int, x: np.ndarray, c: int) -> Callable[[Any], Any]:
 
 LOSING = Losing(SKILL, np.array([[0.0, 0.3]] * MODELS), per_model(0.5), np.array([[0.0, e] for e in (1, -1, 2, 0, 1)]))  # pyright: ignore
 LOST = SKILL - 0.3 * (SKILL - SKILL.mean()) - 0.5 * (np.array([1, -1, 2, 0, 1]) - 0.6)
+FAMILY, IN_FAMILIES = np.array([0, 1, 0, 0, 2]), np.array([0.5, 0.8, 1.2, 0.3, 0.6])
 NORMAL = Normal(MEAN, SD)  # pyright: ignore[reportArgumentType]
 CASES: dict[str, Case] = {
     "slopes": Case(NORMAL, plain_normal, Sloped(SLOPE), lambda away, j: ndtr(SLOPE[j] * away)),  # pyright: ignore
@@ -129,6 +132,16 @@ CASES: dict[str, Case] = {
         unlearnable=np.array([0.05, 0.2]),
     ),
     "losses": Case(NORMAL, plain_normal, skill=LOSING, skill_in=lambda k: [SKILL, LOST][k]),
+    "families": Case(
+        NORMAL, plain_normal, skill=InFamilies(SKILL, IN_FAMILIES), in_families=IN_FAMILIES,  # pyright: ignore
+    ),
+    "families, losses, slopes, lapses and an atom": Case(
+        WithAtom(NORMAL, np.array([0.05, 0.2])), plain_normal,  # pyright: ignore
+        Lapsing(Sloped(SLOPE), per_model(0.1), per_model(0.05)),  # pyright: ignore
+        lambda away, j: 0.1 + 0.85 * ndtr(SLOPE[j] * away),
+        skill=InFamilies(LOSING, IN_FAMILIES), skill_in=lambda k: [SKILL, LOST][k], in_families=IN_FAMILIES,  # pyright: ignore
+        unlearnable=np.array([0.05, 0.2]), floor=0.1,
+    ),
     "discriminations": Case(Discriminating(NORMAL, per_model(0.5)[:2]), plain_normal, spread=0.5),  # pyright: ignore
     "discriminations and an atom": Case(
         WithAtom(Discriminating(NORMAL, per_model(0.5)[:2]), np.array([0.05, 0.2])), plain_normal,  # pyright: ignore
@@ -157,7 +170,14 @@ def by_quadrature(case: Case, right: np.ndarray, shown: np.ndarray, known: Known
             p = np.moveaxis(p, 0, -1)
             return np.prod(p ** right[:, i] * (1 - p) ** (shown - right)[:, i], axis=-1)
 
-        if case.spread is None:
+        if case.in_families is not None:
+            t, z = np.arange(-20, 20, 0.02)[:, None], np.arange(-8, 8, 0.1)
+            on = skill[:, None] + case.in_families[:, None] * z
+            p = np.array([case.right(s - t, j) for j, s in enumerate(on)])
+            each = p ** right[:, i, None, None] * (1 - p) ** (shown - right)[:, i, None, None]
+            of_family = [np.prod(each[f == FAMILY], axis=0) @ norm.pdf(z) * 0.1 for f in range(3)]
+            value = float(np.prod(of_family, axis=0) @ density(t[:, 0]) * 0.02)
+        elif case.spread is None:
             knots = [-np.inf, -8, -4, -2, 0, 2, 4, 8, np.inf]
             value = sum(quad(lambda t, f=given, g=density: float(f(t, 1.0)) * g(t), *ends, epsabs=1e-14, epsrel=1e-10,
                              limit=200)[0] for ends in pairwise(knots))
@@ -181,14 +201,14 @@ def test_log_likelihood_is_the_sum_of_one_integral_per_image(name: str, repeated
         pytest.skip("two nested integrals per image: once is enough")
     right, shown, known = responses(3, repeated=repeated)
     patterns = jax.tree.map(
-        jnp.asarray, collapse(right, shown, known.stratum, covariates=known.covariates, class_=known.class_)
+        jnp.asarray,
+        collapse(right, shown, known.stratum, known.covariates, known.class_,
+                 None if case.in_families is None else FAMILY),
     )
     draw = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], (case.skill, case.curve, case.population))
-    grid = grid_for(
-        jax.vmap(in_strata)(draw[0]), draw[1], draw[2], chunks=patterns.chunks, showings=patterns.showings
-    )
+    grid = grid_for(draw[0], draw[1], draw[2], patterns)
     skill, curve, population = jax.tree.map(lambda leaf: leaf[0], draw)
-    tables = tabulate(in_strata(skill), curve, population, grid, complete=patterns.complete)
+    tables = tabulate(skill, curve, population, grid, patterns)
     ours = float(jax.jit(log_likelihood)(tables, patterns))
     error = 1e-4 if case.spread is not None else 1e-6
     assert ours == pytest.approx(by_quadrature(case, right, shown, known), abs=error)
@@ -199,15 +219,18 @@ def test_classes_of_known_effects_are_strata_of_shifted_means():
     stratum = known.stratum * 3 + known.class_
     mean = (MEAN[:, None] + SPREAD * EFFECT).ravel()
     case = CASES["classes"]
-    grid = grid_for(jnp.asarray(SKILL)[None, :, None], Probit(), Normal(mean[None], np.repeat(SD, 3)[None]))  # pyright: ignore
+    classes, strata = (
+        jax.tree.map(jnp.asarray, of)
+        for of in (collapse(right, shown, known.stratum, class_=known.class_), collapse(right, shown, stratum))
+    )
+    normals = Normal(jnp.asarray(mean), jnp.asarray(np.repeat(SD, 3)))
+    grid = grid_for(jnp.asarray(SKILL)[None], Probit(), jax.tree.map(lambda leaf: leaf[None], normals), strata)
 
-    def total(population: Population, patterns) -> float:  # noqa: ANN001
-        tables = tabulate(jnp.asarray(SKILL)[:, None], Probit(), population, grid, complete=True)
-        return float(log_likelihood(tables, jax.tree.map(jnp.asarray, patterns)))
+    def total(population: Population, patterns: Patterns) -> float:
+        return float(log_likelihood(tabulate(jnp.asarray(SKILL), Probit(), population, grid, patterns), patterns))
 
-    nested = total(jax.tree.map(jnp.asarray, case.population),
-                   collapse(right, shown, known.stratum, class_=known.class_))
-    flat = total(Normal(jnp.asarray(mean), jnp.asarray(np.repeat(SD, 3))), collapse(right, shown, stratum))
+    nested = total(jax.tree.map(jnp.asarray, case.population), classes)
+    flat = total(normals, strata)
     assert nested == pytest.approx(flat, rel=1e-12)
 
 
@@ -216,11 +239,13 @@ def test_gradients_are_those_of_the_values(name: str):
     case = CASES[name]
     right, shown, known = responses(4, repeated=True)
     patterns = jax.tree.map(
-        jnp.asarray, collapse(right, shown, known.stratum, covariates=known.covariates, class_=known.class_)
+        jnp.asarray,
+        collapse(right, shown, known.stratum, known.covariates, known.class_,
+                 None if case.in_families is None else FAMILY),
     )
     tree = jax.tree.map(jnp.asarray, (case.skill, case.curve, case.population))
     draw = jax.tree.map(lambda leaf: leaf[None], tree)
-    grid = grid_for(jax.vmap(in_strata)(draw[0]), draw[1], draw[2], chunks=patterns.chunks, refinement=1.5)
+    grid = grid_for(draw[0], draw[1], draw[2], patterns, refinement=1.5)
     leaves, structure = jax.tree.flatten(tree)
     direction = [np.random.default_rng(n).normal(size=leaf.shape) for n, leaf in enumerate(leaves)]
 
@@ -228,7 +253,7 @@ def test_gradients_are_those_of_the_values(name: str):
     def along(step: jax.Array) -> jax.Array:
         moved = [leaf + step * d * jnp.maximum(0.01, jnp.abs(leaf)) for leaf, d in zip(leaves, direction, strict=True)]
         skill, curve, population = jax.tree.unflatten(structure, moved)
-        tables = tabulate(in_strata(skill), curve, population, grid, complete=patterns.complete)
+        tables = tabulate(skill, curve, population, grid, patterns)
         return log_likelihood(tables, patterns)
 
     h = 1e-5

@@ -31,13 +31,13 @@ def patterns_of(world: World) -> Patterns:
 
 def layout(world: World, *, refinement: float = 1.0) -> Grid:
     population = Normal(jnp.asarray(world.mean)[None], jnp.asarray(world.sd)[None])
-    return grid_for(jnp.asarray(world.skill)[None, :, None], Probit(), population, refinement=refinement)
+    return grid_for(jnp.asarray(world.skill)[None], Probit(), population, patterns_of(world), refinement=refinement)
 
 
 def log_density(world: World, patterns: Patterns, grid: Grid) -> float:
     @jax.jit
     def on(skill: jax.Array, population: Normal, patterns: Patterns, grid: Grid) -> jax.Array:
-        tables = tabulate(skill[:, None], Probit(), population, grid, complete=patterns.complete)
+        tables = tabulate(skill, Probit(), population, grid, patterns)
         return log_likelihood(tables, patterns)
 
     population = Normal(jnp.asarray(world.mean), jnp.asarray(world.sd))
@@ -75,7 +75,8 @@ def test_one_grid_serves_populations_of_different_width(models: int, sds: tuple[
 def test_one_grid_serves_several_draws():
     skills = np.array([[-1.0, 0.0, 1.0], [9.0, 10.0, 11.0]])
     means, sds = jnp.asarray([[0.0], [10.0]]), jnp.asarray([[1.0], [2.0]])
-    grid = grid_for(jnp.asarray(skills)[..., None], Probit(), Normal(means, sds))
+    any_images = patterns_of(simulate(1, skill=skills[0], images={"only": 20}, mean=(0.0,), sd=(1.0,)))
+    grid = grid_for(jnp.asarray(skills), Probit(), Normal(means, sds), any_images)
     for skill, mean, sd in zip(skills, (0.0, 10.0), (1.0, 2.0), strict=True):
         world = simulate(2, skill=skill, images={"only": 5000}, mean=(mean,), sd=(sd,))
         patterns = patterns_of(world)
@@ -103,6 +104,6 @@ def test_repeated_showings_are_resolved():
     world = simulate(4, skill=np.linspace(-0.5, 0.5, 6), images={"only": 500}, mean=(0.0,), sd=(1.5,), showings=50)
     patterns = patterns_of(world)
     population = Normal(jnp.asarray(world.mean)[None], jnp.asarray(world.sd)[None])
-    grid = grid_for(jnp.asarray(world.skill)[None, :, None], Probit(), population, showings=patterns.showings)
+    grid = grid_for(jnp.asarray(world.skill)[None], Probit(), population, patterns)
     exact = log_density(world, patterns, sinh_grid(center=0.0, scale=1e6, spacing=0.01, low=-14.0, high=14.0))
     assert log_density(world, patterns, grid) == pytest.approx(exact, rel=0, abs=ALLOWED)

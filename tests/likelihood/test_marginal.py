@@ -80,7 +80,7 @@ class Problem:
 def marginal(parameters: dict[str, jax.Array], patterns: Patterns, grid: Grid) -> jax.Array:
     population = Normal(parameters["mean"], parameters["sd"])
     return log_likelihood(
-        tabulate(parameters["skill"][:, None], Probit(), population, grid, complete=patterns.complete), patterns
+        tabulate(parameters["skill"], Probit(), population, grid, patterns), patterns
     )
 
 
@@ -216,8 +216,7 @@ def test_the_posterior_of_a_difficulty_is_that_of_quadrature(kind: str, seed: in
     spacing = 0.01 if kind == "counts" else 0.1
     grid, patterns = sinh_grid(**FINE | {"spacing": spacing}), small.patterns()
     tables = tabulate(
-        jnp.asarray(small.skill)[:, None], Probit(), Normal(jnp.asarray(small.mean), jnp.asarray(small.sd)), grid,
-        complete=patterns.complete,
+        jnp.asarray(small.skill), Probit(), Normal(jnp.asarray(small.mean), jnp.asarray(small.sd)), grid, patterns
     )
     chunks = [jax.tree.map(lambda leaf, n=n: leaf[n], patterns.chunks) for n in range(len(patterns.chunks.stratum))]
     posterior = np.concatenate([difficulty_posterior(tables, chunk) for chunk in chunks])

@@ -10,6 +10,7 @@ from scipy.stats import norm
 from difficulty_model.family import (
     discriminating,
     in_classes,
+    in_families,
     independent,
     losing,
     normal,
@@ -59,6 +60,10 @@ SPECIFICATIONS: dict[str, tuple[Specification, dict]] = {
         {"skill": SKILL, "population.population.population.mean": MEAN, "population.population.population.sd": SD,
          "population.population.spread": 0.7, "population.population.effect": EFFECT, "population.coefficient": -0.6},
     ),
+    "families": (
+        Specification(in_families(), slopes(), normal()),
+        {"skill.skill": SKILL, "skill.spread": 1.5, "curve.slope": SLOPE} | POPULATION,
+    ),
 }
 
 
@@ -67,6 +72,8 @@ def simulated(name: str, rng: np.random.Generator) -> np.ndarray:
     difficulty = rng.normal(MEAN[STRATUM], SD[STRATUM])
     skill, slope = SKILL[:, None], np.ones((1, 1))
     never = np.zeros(IMAGES, bool)
+    if name == "families":
+        skill, slope = skill + 1.5 * rng.normal(size=(3, IMAGES))[[0, 1, 0, 2]], SLOPE[:, None]
     if name.startswith("losing"):
         skill, slope = lost()[1][:, STRATUM], SLOPE[:, None]
         never = rng.random(IMAGES) < np.array([0.05, 0.2, 0.1])[STRATUM]
@@ -83,7 +90,7 @@ def responses(right: np.ndarray, shown: np.ndarray) -> Responses:
         right, models=list("wxyz"), images=[f"i{i}" for i in range(IMAGES)],
         member={"a": ~ONLY_B, "b": ~ONLY_A}, shown=shown, labels=LABEL,
     )
-    return Responses(made.dataset.assign_coords(frequency=("image", FREQUENCY)))
+    return Responses(made.dataset.assign_coords(frequency=("image", FREQUENCY), family=("model", list("abac"))))
 
 
 def moments(right: np.ndarray, shown: np.ndarray) -> np.ndarray:

@@ -24,7 +24,6 @@ from difficulty_model.fitting.result import grid_of, numbers_of
 from difficulty_model.law import least_squares, probit
 from difficulty_model.likelihood import Grid, Patterns, log_likelihood, tabulate
 from difficulty_model.posterior import on_grid
-from difficulty_model.skills import in_strata
 from difficulty_model.specification import Specification
 from difficulty_model.types import STRATUM, TEST_SET, IntArray
 
@@ -184,7 +183,7 @@ def with_spare_nodes(grid: Grid) -> Grid:
     nodes = jnp.concatenate([grid.nodes, grid.nodes[-1] + step * spare])
     log_weights = jnp.concatenate([grid.log_weights, jnp.full(len(spare), NO_WEIGHT)])
     if grid.discriminations is None:
-        return Grid(nodes, log_weights)
+        return Grid(nodes, log_weights, effects=grid.effects)
     center, step = len(grid.discriminations) // 2, grid.discriminations[1] - grid.discriminations[0]
     center = -(-center // (DISCRIMINATIONS // 2)) * (DISCRIMINATIONS // 2)
     return Grid(nodes, log_weights, 1 + step * jnp.arange(-center, center + 1))
@@ -223,10 +222,7 @@ def _log_likelihoods(
 @jax.jit
 def _likelihood_of_draws(numbers: Specification, patterns: Patterns, grid: Grid) -> Float[Array, "draw"]:
     def of_draw(drawn: Specification) -> Array:
-        skill = in_strata(drawn.skill)
-        return log_likelihood(
-            tabulate(skill, drawn.curve, drawn.population, grid, complete=patterns.complete), patterns
-        )
+        return log_likelihood(tabulate(drawn.skill, drawn.curve, drawn.population, grid, patterns), patterns)
 
     return jax.lax.map(of_draw, numbers)
 

@@ -15,14 +15,13 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Array, Float
 from numpyro import handlers
-from numpyro.distributions import Normal as NormalLaw
 
 from difficulty_model import distributions
-from difficulty_model.fitting.images import LABEL, labels, names_of, standardized
+from difficulty_model.fitting.images import FAMILY, LABEL, families, labels, names_of, standardized
 from difficulty_model.fitting.program import draw_unknowns
 from difficulty_model.populations import Population
 from difficulty_model.responses import Responses
-from difficulty_model.skills import in_strata
+from difficulty_model.skills import InFamilies, in_strata
 from difficulty_model.specification import (
     Prior,
     Specification,
@@ -32,7 +31,7 @@ from difficulty_model.specification import (
     require_valid,
     unknowns,
 )
-from difficulty_model.types import IMAGE, MODEL, STRATUM
+from difficulty_model.types import IMAGE, MODEL, STRATUM, IntArray
 
 TEST_SETS = ("original", "new")
 """Names of the test sets of every world; they share no images."""
@@ -40,11 +39,17 @@ TEST_SETS = ("original", "new")
 CLASSES = 8
 """Classes of images, where a specification has effects of classes; all in every test set, of equal size."""
 
+FAMILY_SIZE = 3
+"""Models in a family, where a specification has effects of families; the last may have fewer."""
+
 NODES = 401
 """Of the quadrature over difficulty: at equal steps of about 0.02 in arcsinh of standard deviations."""
 
-DISCRIMINATIONS = np.linspace(-6, 6, 25)
-"""Nodes of the quadrature over discrimination, in standard deviations from its mean."""
+DEVIATIONS = np.linspace(-6, 6, 25)
+"""Nodes of the quadrature over discriminations and effects of families, in standard deviations from the mean."""
+
+WEIGHTS = np.exp(-(DEVIATIONS**2) / 2) / np.exp(-(DEVIATIONS**2) / 2).sum()
+"""Their weights."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ def draw_world(specification: Specification, *, models: int, images: int, random
         for k, of_set in enumerate(np.split(np.arange(2 * images), 2)):
             population = jax.tree.map(lambda leaf, k=k: leaf[k], numbers.population)
             shift = np.asarray(jax.vmap(population.shift)(jnp.asarray(covariates[of_set]), jnp.asarray(class_[of_set])))
-            strata.append(_drawn_stratum(numbers, k, population, shift, rng))
+            strata.append(_drawn_stratum(numbers, k, population, shift, families(described, specification), rng))
     right, difficulty, accuracy, mean, sd = (list(parts) for parts in zip(*strata, strict=True))
     answered = described.dataset.assign(right=((MODEL, IMAGE), np.concatenate(right, axis=1)))
     return World(
@@ -164,15 +169,17 @@ def _described_images(
         images=[f"{name}-{i + 1}" for name in TEST_SETS for i in range(images)],
         member=dict(zip(TEST_SETS, member, strict=True)),
     )
-    known: dict[str, np.ndarray] = {name: rng.normal(size=2 * images) for name in covariates_of(specification)}
+    known: dict[str, Any] = {name: (IMAGE, rng.normal(size=2 * images)) for name in covariates_of(specification)}
     if has_classes(specification):
-        known[LABEL] = np.tile(np.arange(images) % CLASSES, 2)
-    return Responses(unanswered.dataset.assign_coords({name: (IMAGE, of) for name, of in known.items()}))
+        known[LABEL] = (IMAGE, np.tile(np.arange(images) % CLASSES, 2))
+    if isinstance(specification.skill, InFamilies):
+        known[FAMILY] = (MODEL, np.arange(models) // FAMILY_SIZE)
+    return Responses(unanswered.dataset.assign_coords(known))
 
 
 def _drawn_stratum(
     numbers: Specification, stratum: int, population: Population, shift: Float[np.ndarray, "image"],
-    rng: np.random.Generator,
+    family: IntArray | None, rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, float, float]:
     """Return answers and difficulties of a stratum's images, accuracies in the population, its mean and sd."""
     skill = in_strata(numbers.skill)
@@ -186,9 +193,13 @@ def _drawn_stratum(
     wide = 0.0 if spread is None else float(spread)
     # No model can get an image right however little it discriminates: an infinite difficulty stays infinite.
     discrimination = np.where(np.isfinite(difficulty), rng.normal(1, wide, len(shift)), 1.0)
-    right = rng.random((len(skill), len(shift))) < np.asarray(_right(numbers, skill, difficulty, discrimination))
+    effect = np.zeros((len(skill), 1))
+    if isinstance(numbers.skill, InFamilies) and family is not None:
+        effect = np.asarray(numbers.skill.spread)[:, None] * rng.normal(size=(family.max() + 1, len(shift)))[family]
+    probable = _right(numbers, skill[:, None] + effect, difficulty, discrimination)
+    right = rng.random((len(skill), len(shift))) < np.asarray(probable)
     accuracy = (1 - lost) * _mean_right(numbers, skill, nodes, probability, shift, wide)
-    accuracy += lost * np.asarray(_right(numbers, skill, np.array([np.inf]), np.ones(1)))[:, 0]
+    accuracy += lost * np.asarray(_right(numbers, skill[:, None], np.array([np.inf]), np.ones(1)))[:, 0]
     mean = probability @ nodes
     variance = probability @ (nodes - mean) ** 2 + shift.var()
     return right.astype(np.uint8), difficulty, accuracy, mean + shift.mean(), float(np.sqrt(variance))
@@ -207,7 +218,7 @@ def _laid_out(population: Population) -> tuple[Float[np.ndarray, "node"], Float[
 
 @jax.jit
 def _right(
-    numbers: Specification, skill: Float[Array, "model"], difficulty: Float[Array, "point"],
+    numbers: Specification, skill: Float[Array, "model point"], difficulty: Float[Array, "point"],
     discrimination: Float[Array, "point"],
 ) -> Float[Array, "model point"]:
     """Return the probability that each model is right."""
@@ -221,12 +232,18 @@ def _mean_right(
     numbers: Specification, skill: Array, nodes: np.ndarray, probability: np.ndarray, shift: np.ndarray, spread: float
 ) -> Float[np.ndarray, "model"]:
     """Return every model's accuracy on images that can be got right, averaged over these images' shifts."""
-    weight = np.asarray(jnp.exp(NormalLaw().log_prob(DISCRIMINATIONS)))
-    deviations, weight = (DISCRIMINATIONS, weight / weight.sum()) if spread else (np.zeros(1), np.ones(1))
+    deviations, weight = (DEVIATIONS, WEIGHTS) if spread else (np.zeros(1), np.ones(1))
     shifts, images = np.unique(shift, return_counts=True)
-    return np.asarray(_averaged(
-        numbers, skill, nodes, probability, 1 + spread * deviations, weight, shifts, images / images.sum()
-    ))
+
+    def given(effect: Array | float) -> Array:
+        return _averaged(
+            numbers, skill + effect, nodes, probability, 1 + spread * deviations, weight, shifts, images / images.sum()
+        )
+
+    if not isinstance(numbers.skill, InFamilies):
+        return np.asarray(given(0.0))
+    each = np.array([given(numbers.skill.spread * z) for z in DEVIATIONS])
+    return WEIGHTS @ each
 
 
 @jax.jit
@@ -238,7 +255,7 @@ def _averaged(
         shift, share = kind
 
         def of_discrimination(one: Array) -> Array:
-            return _right(numbers, skill, nodes + shift, jnp.full_like(nodes, one)) @ probability
+            return _right(numbers, skill[:, None], nodes + shift, jnp.full_like(nodes, one)) @ probability
 
         return total + share * weight @ jax.lax.map(of_discrimination, discriminations), None
 

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from difficulty_model.comparison.addition import Addition, Flat, addition, drawn_values, normal_approximation
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.fitting import Fit
-from difficulty_model.fitting.images import labels
+from difficulty_model.fitting.images import families, labels
 from difficulty_model.fitting.result import grid_of
 from difficulty_model.likelihood import (
     Grid,
@@ -33,7 +33,7 @@ from difficulty_model.likelihood import (
     tabulate,
 )
 from difficulty_model.responses import Responses
-from difficulty_model.skills import in_strata
+from difficulty_model.skills import averaged, in_strata
 from difficulty_model.specification import Specification, covariates_of, has_classes, named, named_draws, unknowns
 from difficulty_model.types import IMAGE, MODEL, STRATUM, FloatArray, IntArray
 
@@ -155,6 +155,7 @@ def _patterns(fit: Fit, responses: Responses) -> Patterns:
     return collapse(
         right, shown, np.zeros(len(responses.images), int),
         _covariates(fit, responses), _classes(fit, responses) if has_classes(fit.specification) else None,
+        families(fit.responses, fit.specification),
     )
 
 
@@ -234,12 +235,13 @@ def _of_draw(
 
     def minus_log_posterior(flat: Flat) -> Float[Array, ""]:
         drawn = named(specification, one.put(flat, values, 0), sizes)
-        tables = tabulate(in_strata(drawn.skill), drawn.curve, drawn.population, grid, complete=patterns.complete)
+        tables = tabulate(drawn.skill, drawn.curve, drawn.population, grid, patterns)
         return -one.log_prior(flat) - log_likelihood(tables, patterns)
 
     found = normal_approximation(minus_log_posterior, start)
     drawn = named(specification, one.put(found.location, values, 0), sizes)
-    right, _ = log_probabilities(in_strata(drawn.skill), drawn.curve, drawn.population, grid)
+    curve = averaged(drawn.skill, drawn.curve)
+    right, _ = log_probabilities(in_strata(drawn.skill), curve, drawn.population, grid)
     return found.location, found.log_evidence, jnp.exp(right[0]) @ _shares(drawn, patterns, grid)
 
 

@@ -31,7 +31,7 @@ from difficulty_model.likelihood import (
     log_probabilities,
     tabulate,
 )
-from difficulty_model.skills import in_strata
+from difficulty_model.skills import InFamilies, in_strata
 from difficulty_model.specification import Specification, named, named_draws
 from difficulty_model.types import MODEL, TEST_SET
 
@@ -135,7 +135,7 @@ def predict_left_out(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0, prog
     ------
     InputError
         If the fit has one test set only, or no image outside the reference; or two models, of which each would be left
-        with one.
+        with one; or if its models are in families.
     """
     responses = fit.responses
     strata = responses.strata()
@@ -145,21 +145,25 @@ def predict_left_out(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0, prog
                          f"{responses.test_sets[0]!r}; fit another test set with it")
     if len(responses.models) < 3:
         raise InputError("leaving out one of two models leaves one, which says nothing of difficulties; fit at least 3")
+    if isinstance(fit.specification.skill, InFamilies):
+        raise InputError("models in families tell of each other beside what images tell, which leaving one out does "
+                         "not take into account; compare fits without families")
     patterns = patterns_of(responses, fit.specification)
     chunks_outside = outside[patterns.chunks.stratum]
     with jax.enable_x64(True):
         values = drawn_values(fit.posterior, fit.specification, at_most=draws)
         sizes = {str(dim): size for dim, size in fit.posterior.sizes.items()}
-        grid = grid_of(named_draws(fit.specification, values, sizes), jax.tree.map(jnp.asarray, patterns))
+        patterns = jax.tree.map(jnp.asarray, patterns)
+        grid = grid_of(named_draws(fit.specification, values, sizes), patterns)
         answers = _answers(patterns, len(responses.models))
         parts = answers.some(~chunks_outside), answers.some(chunks_outside)
         own = addition(fit.specification, MODEL, jax.tree.map(lambda leaf: leaf[0], values))
-        run = jax.jit(partial(_of_draw, fit.specification, sizes, own, complete=patterns.complete))
+        run = jax.jit(partial(_of_draw, fit.specification, sizes, own))
         total = np.zeros((2, len(responses.models), chunks_outside.sum(), patterns.chunks.count.shape[1]))
         keys = jax.random.split(jax.random.key(random_seed), len(jax.tree.leaves(values)[0]))
         bar = tqdm(keys, desc="leaving models out", unit=" draws", disable=None if progress else True, leave=False)
         for n, key in enumerate(bar):
-            total += np.asarray(run({path: of[n] for path, of in values.items()}, parts, grid, key))
+            total += np.asarray(run({path: of[n] for path, of in values.items()}, patterns, parts, grid, key))
     return LeftOutModels(responses.test_sets[0], _table(fit, patterns, chunks_outside, total / len(keys)))
 
 
@@ -180,11 +184,10 @@ def _of_draw(
     sizes: dict[str, int],
     own: Addition,
     values: dict[str, Array],
+    patterns: Patterns,
     answers: tuple[_Answers, _Answers],
     grid: Grid,
     key: Array,
-    *,
-    complete: bool,
 ) -> Float[Array, "2 model chunk pattern"]:
     """Return the probability of being right, and that of the response given, of every model left out.
 
@@ -194,24 +197,24 @@ def _of_draw(
         What is assumed, and which unknowns are a model's own.
     values
         One draw of all unknowns.
+    patterns
+        The responses.
     answers
         Those inside the reference, and those outside.
     grid
         That serves the draw.
     key
         Of the draws of models' own unknowns.
-    complete
-        As `Patterns.complete`.
     """
     inside, outside = answers
     drawn = named(specification, values, sizes)
-    tables = tabulate(in_strata(drawn.skill), drawn.curve, drawn.population, grid, complete=complete)
+    tables = tabulate(drawn.skill, drawn.curve, drawn.population, grid, patterns)
     _, wrong = log_probabilities(in_strata(drawn.skill), drawn.curve, drawn.population, grid)
     half = jax.random.normal(key, (OWN_DRAWS // 2, len(own.take(values, 0))))
     standard = jnp.concatenate([half, -half])
 
     def of_model(j: Array) -> Float[Array, "2 chunk pattern"]:
-        without = _forgetting(tables, wrong, j, complete=complete)
+        without = _forgetting(tables, wrong, j, complete=patterns.complete)
         among = jax.lax.map(lambda chunk: difficulty_posterior(without, chunk), inside.chunks)
 
         def kind_probabilities(flat: Flat) -> Float[Array, "stratum kind node"]:

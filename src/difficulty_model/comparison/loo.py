@@ -6,7 +6,6 @@ same terms, which are computed once.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -21,8 +20,7 @@ from difficulty_model.fitting import Fit
 from difficulty_model.fitting.diagnostics import GOOD_K, elpd_data, leave_one_out
 from difficulty_model.fitting.images import patterns_of
 from difficulty_model.fitting.result import grid_of
-from difficulty_model.likelihood import Chunk, Grid, of_patterns, tabulate
-from difficulty_model.skills import in_strata
+from difficulty_model.likelihood import Chunk, Grid, Patterns, of_patterns, tabulate
 from difficulty_model.specification import Specification
 from difficulty_model.types import IMAGE
 
@@ -103,7 +101,7 @@ def loo(fit: Fit, *, progress: bool = True) -> Loo:
         for n in range(chunks):
             chunk = jax.tree.map(lambda leaf, n=n: leaf[n], patterns.chunks)
             real = chunk.count > 0  # the rest fills the chunk up
-            log_likelihood = np.asarray(_log_likelihood(numbers, chunk, grid, complete=patterns.complete)).T
+            log_likelihood = np.asarray(_log_likelihood(numbers, chunk, patterns, grid)).T
             of_chunk = leave_one_out(log_likelihood[real])
             terms[:, n, real] = of_chunk.elpd, of_chunk.p, of_chunk.pareto_k
             bar.update(draws)
@@ -114,14 +112,14 @@ def loo(fit: Fit, *, progress: bool = True) -> Loo:
     return Loo(images.assign_coords({IMAGE: fit.responses.images}), draws)
 
 
-@partial(jax.jit, static_argnames="complete")
+@jax.jit
 def _log_likelihood(
-    numbers: Specification, chunk: Chunk, grid: Grid, *, complete: bool
+    numbers: Specification, chunk: Chunk, patterns: Patterns, grid: Grid
 ) -> Float[Array, "draw pattern"]:
     """Return log p(responses of one image) of every pattern for every draw, in nats."""
 
     def of_draw(drawn: Specification) -> Float[Array, "pattern"]:
-        tables = tabulate(in_strata(drawn.skill), drawn.curve, drawn.population, grid, complete=complete)
+        tables = tabulate(drawn.skill, drawn.curve, drawn.population, grid, patterns)
         return of_patterns(tables, chunk)
 
     # Tables are made again for every chunk, a tenth of the work: those of all draws may not fit into memory.

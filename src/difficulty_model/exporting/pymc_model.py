@@ -116,12 +116,16 @@ def _in_stratum(node: Any, values: dict[str, Tensor], stratum: int, path: str = 
 
 @dataclass(frozen=True)
 class _Images:
-    """Distinct images of one stratum: how often each model was right and wrong (image, model), and their number."""
+    """Distinct images of one stratum: how often each model was right and wrong (image, model), and their number.
+
+    `family` tells that of every model, −1 where it is by itself; None if there are no effects of families.
+    """
 
     right: Tensor
     wrong: Tensor
     count: Tensor
     known: KnownOfImages
+    family: np.ndarray | None
 
 
 def _images_of(patterns: Patterns, stratum: int) -> _Images:
@@ -137,8 +141,9 @@ def _images_of(patterns: Patterns, stratum: int) -> _Images:
     right = columns[:, :models]
     wrong = 1 - right if patterns.complete else columns[:, models:]
     known = KnownOfImages(distinct(chunks.covariates), distinct(chunks.class_))
+    family = None if patterns.kinds is None else np.asarray(patterns.kinds.family)
     # Shared variables, since a backend may compile constants into its code.
-    return _Images(shared(right), shared(wrong), shared(distinct(chunks.count)), known)
+    return _Images(shared(right), shared(wrong), shared(distinct(chunks.count)), known, family)
 
 
 def _log_likelihood(numbers: Specification, images: _Images, grid: Grid) -> Tensor:
@@ -148,6 +153,8 @@ def _log_likelihood(numbers: Specification, images: _Images, grid: Grid) -> Tens
     skill = pt.broadcast_to(pymc_parts.in_stratum(numbers.skill), (models, 1))
 
     def of_image(difficulty: Any, log_share: Any) -> Tensor:
+        if images.family is not None:
+            return log_sum_exp(_of_families(numbers, skill, images, difficulty, np.asarray(grid.effects)) + log_share)
         log_right, log_wrong = pymc_parts.log_probabilities(numbers.curve, skill, difficulty)
         return log_sum_exp(pt.dot(images.right, log_right) + pt.dot(images.wrong, log_wrong) + log_share)
 
@@ -158,6 +165,33 @@ def _log_likelihood(numbers: Specification, images: _Images, grid: Grid) -> Tens
             pt.log(population.unlearnable) + of_image(pt.as_tensor(np.full(1, INFINITE)), np.zeros(1)),
         )
     return pt.dot(images.count, each)
+
+
+def _of_families(
+    numbers: Specification, skill: Tensor, images: _Images, difficulty: Any, effects: np.ndarray
+) -> Tensor:
+    """Return log p(responses | difficulty) with effects of families integrated out, (image, node).
+
+    A model by itself is a family of one here, with an integral of its own.
+    """
+    assert images.family is not None
+    family = np.where(images.family < 0, len(images.family) + np.arange(len(images.family)), images.family)
+    log_share = pm.logp(pm.Normal.dist(0, 1), effects)
+    given = [
+        pymc_parts.log_probabilities(numbers.curve, skill + numbers.skill.spread * effect, difficulty)
+        for effect in effects
+    ]
+    total = 0.0
+    for members in (np.flatnonzero(family == f) for f in np.unique(family)):
+        answers = np.stack([of.get_value()[:, members] for of in (images.right, images.wrong)], axis=2)
+        distinct, kind = np.unique(answers, axis=0, return_inverse=True)
+        each = [
+            pt.dot(distinct[..., 0], log_right[members]) + pt.dot(distinct[..., 1], log_wrong[members])
+            for log_right, log_wrong in given
+        ]
+        table = log_sum_exp(pt.stack(each, axis=-1) + log_share - log_sum_exp(log_share))
+        total += table[kind.ravel()]
+    return total
 
 
 def _places(population: Laid, grid: Grid, skill: Tensor) -> tuple[Tensor, Tensor]:

@@ -87,6 +87,11 @@ def _losing(skill: Any) -> Tensor:
     return skill.skill - trend - skill.spread * (skill.own - skill.own.mean())
 
 
+@in_stratum.register(skills.InFamilies)
+def _in_families(skill: Any) -> Tensor:
+    return in_stratum(skill.skill)
+
+
 @singledispatch
 def log_probabilities(curve: Any, skill: Tensor, difficulty: Tensor) -> tuple[Tensor, Tensor]:
     """Return (log P(right), log P(wrong)) of every model at every difficulty, (model, node), both tails exact."""

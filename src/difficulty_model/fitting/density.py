@@ -24,7 +24,7 @@ from difficulty_model.likelihood import Grid, Patterns
 from difficulty_model.specification import Specification, named_draws, unknowns
 from difficulty_model.types import MODEL
 
-SKILLS = ("skill", "skill.skill")
+SKILLS = ("skill", "skill.skill", "skill.skill.skill")
 """Paths of what every model's skill can be."""
 
 Flat = Float[Array, "unknown"]

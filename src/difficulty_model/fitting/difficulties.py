@@ -12,7 +12,6 @@ from jaxtyping import Array, Float
 from tqdm.auto import tqdm
 
 from difficulty_model.likelihood import Chunk, Grid, Patterns, Tables, difficulty_posterior, nodes_of, tabulate
-from difficulty_model.skills import in_strata
 from difficulty_model.specification import Specification
 
 REFINEMENT = 3.0
@@ -36,9 +35,9 @@ def average_posterior(
     """
 
     @jax.jit
-    def of_chunk(numbers: Specification, chunk: Chunk, grid: Grid) -> Array:
+    def of_chunk(numbers: Specification, chunk: Chunk, patterns: Patterns, grid: Grid) -> Array:
         def add_draw(total: Array, drawn: Specification) -> tuple[Array, None]:
-            return total + difficulty_posterior(_tables(drawn, grid, patterns.complete), chunk), None
+            return total + difficulty_posterior(_tables(drawn, grid, patterns), chunk), None
 
         zero = jnp.zeros((chunk.responses.shape[0], len(nodes_of(numbers.population, grid)[0])))
         total, _ = jax.lax.scan(add_draw, zero, numbers)
@@ -46,7 +45,7 @@ def average_posterior(
 
     chunks = [jax.tree.map(lambda leaf, n=n: leaf[n], patterns.chunks) for n in range(len(patterns.chunks.stratum))]
     bar = tqdm(chunks, desc="difficulties", unit=" chunks", disable=None if progress else True, leave=False)
-    return np.concatenate([np.asarray(of_chunk(numbers, chunk, grid)) for chunk in bar])
+    return np.concatenate([np.asarray(of_chunk(numbers, chunk, patterns, grid)) for chunk in bar])
 
 
 def learnable(probability: Float[np.ndarray, "pattern node"], grid: Grid) -> Float[np.ndarray, "pattern node"]:
@@ -100,7 +99,7 @@ def draw_difficulties(
 
 @jax.jit
 def _drawn_difficulties(key: Array, drawn: Specification, patterns: Patterns, grid: Grid) -> Array:
-    tables = _tables(drawn, grid, patterns.complete)
+    tables = _tables(drawn, grid, patterns)
     every = jax.lax.map(lambda chunk: difficulty_posterior(tables, chunk), patterns.chunks)
     every = every.reshape(-1, every.shape[-1])[patterns.of_image]
     probability = _learnable(every, grid)
@@ -129,5 +128,5 @@ def _learnable(probability: Array | np.ndarray, grid: Grid) -> Array:
     return among / among.sum(1, keepdims=True)
 
 
-def _tables(numbers: Specification, grid: Grid, complete: bool) -> Tables:  # noqa: FBT001
-    return tabulate(in_strata(numbers.skill), numbers.curve, numbers.population, grid, complete=complete)
+def _tables(numbers: Specification, grid: Grid, patterns: Patterns) -> Tables:
+    return tabulate(numbers.skill, numbers.curve, numbers.population, grid, patterns)

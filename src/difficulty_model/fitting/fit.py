@@ -15,7 +15,7 @@ from difficulty_model.fitting import difficulties
 from difficulty_model.fitting.cost import estimate
 from difficulty_model.fitting.density import posterior_density
 from difficulty_model.fitting.diagnostics import mixing
-from difficulty_model.fitting.images import names_of, patterns_of
+from difficulty_model.fitting.images import families, names_of, patterns_of
 from difficulty_model.fitting.joint import sample_joint
 from difficulty_model.fitting.judgement import praise_for, small_strata, trouble_in
 from difficulty_model.fitting.laplace import sample_laplace
@@ -26,7 +26,7 @@ from difficulty_model.fitting.sample import Sample
 from difficulty_model.likelihood import Patterns
 from difficulty_model.responses import Responses
 from difficulty_model.specification import Specification, require_identified, require_valid, to_json, unknowns
-from difficulty_model.types import IMAGE, MODEL, STRATUM, TEST_SET
+from difficulty_model.types import IMAGE, MODEL, STRATUM, TEST_SET, IntArray
 
 Method = Literal["nuts", "laplace", "mode", "joint"]
 
@@ -96,6 +96,7 @@ def fit(
     patterns = patterns_of(responses, specification)
     sizes = {dim: len(of) for dim, of in names.items()}
     require_identified(specification, sizes)
+    _tell_of_families_of_one(responses, families(responses, specification))
     with jax.enable_x64(True):
         density = posterior_density(specification, sizes, patterns)
         logger.info("This takes %s.", estimate(density, draws=draws, chains=chains, method=method))
@@ -130,6 +131,14 @@ def fit(
         "verdict": " ".join(trouble) or praise_for(diagnostics, method=method, draws=draws * chains),
     }
     return Fit(tree, specification)
+
+
+def _tell_of_families_of_one(responses: Responses, family: IntArray | None) -> None:
+    alone = [] if family is None else np.flatnonzero(np.bincount(family)[family] == 1)
+    if len(alone):
+        logger.warning("%d of %d models are by themselves in their family, such as %r: their responses count as "
+                       "independent evidence, and tell nothing of effects of families.",
+                       len(alone), len(responses.models), responses.models[alone[0]])
 
 
 def _labelled(sample: Sample, specification: Specification, names: dict[str, list[str]]) -> xr.Dataset:

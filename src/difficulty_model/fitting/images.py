@@ -6,8 +6,12 @@ from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.likelihood import Patterns, collapse
 from difficulty_model.populations import BENDS
 from difficulty_model.responses import Responses
+from difficulty_model.skills import InFamilies
 from difficulty_model.specification import Specification, covariates_of, has_classes
 from difficulty_model.types import IMAGE, MODEL, STRATUM, FloatArray, IntArray
+
+FAMILY = "family"
+"""Coordinate of the responses that holds the models' families."""
 
 LABEL = "label"
 """Coordinate of the responses that holds the images' classes."""
@@ -21,12 +25,12 @@ def patterns_of(
     Raises
     ------
     InputError
-        If the specification needs a covariate or classes that the responses do not have.
+        If the specification needs a covariate, classes or families that the responses do not have.
     """
     stratum, covariates, class_ = _known_of_images(responses, specification)
     return collapse(
         responses.right[:, only], responses.shown[:, only], stratum[only], covariates[only],
-        None if class_ is None else class_[only],
+        None if class_ is None else class_[only], families(responses, specification),
     )
 
 
@@ -53,6 +57,20 @@ def names_of(responses: Responses, specification: Specification) -> dict[str, li
         "class_": np.unique(labels(responses)).astype(str).tolist() if has_classes(specification) else [],
         "bend": [str(n + 1) for n in range(BENDS)],
     }
+
+
+def families(responses: Responses, specification: Specification) -> IntArray | None:
+    """Return the number of every model's family, or None if the specification has no effects of families."""
+    if not isinstance(specification.skill, InFamilies):
+        return None
+    if FAMILY not in responses.dataset.coords:
+        raise InputError("effects of families need to know the family of every model, which these responses do not "
+                         f"tell; give it by `Responses.with_families`, or set the coordinate `{FAMILY}` of models")
+    _, family, sizes = np.unique(responses.dataset[FAMILY].values, return_inverse=True, return_counts=True)
+    if sizes.max() < 2:
+        raise InputError("every family is of one model only, so that nothing tells of effects of families; give models "
+                         "that are alike the same family, or fit them without")
+    return family
 
 
 def labels(responses: Responses) -> IntArray:

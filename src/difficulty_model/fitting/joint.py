@@ -13,13 +13,14 @@ from jaxtyping import Array, Float, Int, Integer
 from numpyro import distributions
 from numpyro.infer import MCMC, NUTS, init_to_feasible
 
+from difficulty_model.errors import InputError
 from difficulty_model.fitting.density import Density
 from difficulty_model.fitting.nuts import STATISTICS
 from difficulty_model.fitting.program import draw_unknowns
 from difficulty_model.fitting.sample import Sample
 from difficulty_model.likelihood import Patterns
 from difficulty_model.likelihood.marginal import INFINITE
-from difficulty_model.skills import in_strata
+from difficulty_model.skills import InFamilies, in_strata
 from difficulty_model.specification import Specification, named, unknowns
 
 WARMUP = 500
@@ -87,6 +88,8 @@ def joint_program(
 
 def sample_joint(density: Density, *, draws: int, chains: int, random_seed: int, progress: bool) -> Sample:
     """Return draws of every unknown, and of `difficulty` (image)."""
+    if isinstance(density.specification.skill, InFamilies):
+        raise InputError("method joint draws no effects of families of models; use another method")
     patterns = density.patterns
     columns, images = image_by_image(patterns)
     right, wrong = (columns, 1 - columns) if patterns.complete else jnp.split(columns, 2, axis=1)

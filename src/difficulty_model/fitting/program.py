@@ -8,7 +8,6 @@ import numpyro
 from numpyro.distributions import biject_to
 
 from difficulty_model.likelihood import Grid, Patterns, log_likelihood, tabulate
-from difficulty_model.skills import in_strata
 from difficulty_model.specification import Prior, Specification, named, unknowns
 
 OTHERS = ".others"
@@ -36,7 +35,7 @@ def program(
     """
     values = draw_unknowns(specification, sizes)
     drawn = named(specification, values, sizes)
-    tables = tabulate(in_strata(drawn.skill), drawn.curve, drawn.population, grid, complete=patterns.complete)
+    tables = tabulate(drawn.skill, drawn.curve, drawn.population, grid, patterns)
     numpyro.factor("responses", log_likelihood(tables, patterns))
     return values
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -15,7 +14,6 @@ from difficulty_model.files import written_whole
 from difficulty_model.likelihood import Grid, Patterns, grid_for
 from difficulty_model.records import holds_variable, load_tree
 from difficulty_model.responses import Responses
-from difficulty_model.skills import in_strata
 from difficulty_model.specification import Specification, from_json, named_draws, unknowns
 
 GROUPS = ("posterior", "observed_data", "constant_data", "difficulty")
@@ -156,7 +154,4 @@ def numbers_of(specification: Specification, posterior: xr.Dataset, *, at_most: 
 
 def grid_of(numbers: Specification, patterns: Patterns, *, refinement: float = 1.0) -> Grid:
     """Return a grid that serves draws of a specification's numbers, for the posteriors of given images."""
-    return grid_for(
-        jax.vmap(in_strata)(numbers.skill), numbers.curve, numbers.population,
-        chunks=patterns.chunks, showings=patterns.showings, refinement=refinement,
-    )
+    return grid_for(numbers.skill, numbers.curve, numbers.population, patterns, refinement=refinement)

@@ -15,8 +15,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from difficulty_model.curves import ResponseCurve
-from difficulty_model.likelihood.patterns import Chunk
+from difficulty_model.likelihood.patterns import Chunk, Patterns
 from difficulty_model.populations import Population
+from difficulty_model.skills import InFamilies, Skill, in_strata
 
 RESOLUTION = 0.9
 """Spacing in units of the sd that is to be resolved: the trapezoidal rule of a normal density is then off by
@@ -29,6 +30,12 @@ the likelihood bends sharply where a discrimination near 0 meets a difficulty fa
 DISCRIMINATION_REACH = 5.0
 """How far the nodes of discrimination reach, in standard deviations of its distribution."""
 
+EFFECT_RESOLUTION = 1.1
+"""Spacing of families' effects in units of their smallest posterior sd."""
+
+EFFECT_REACH = 6.0
+"""How far their nodes reach, in standard deviations."""
+
 MULTIPLE = 8
 """Numbers of nodes are rounded up to it, so that grids of like size share compiled programs."""
 
@@ -38,12 +45,14 @@ MULTIPLE = 8
 class Grid:
     """Nodes of the integral over difficulty, and the logarithms of their weights.
 
-    Where images differ in discrimination, its nodes too, which are equally spaced.
+    Where images differ in discrimination, its nodes too, which are equally spaced; and where models are in families,
+    those of a family's effect.
     """
 
     nodes: Float[Array, "node"]
     log_weights: Float[Array, "node"]
     discriminations: Float[Array, "discrimination"] | None = None
+    effects: Float[Array, "effect"] | None = None
 
     @property
     def size(self) -> int:
@@ -73,34 +82,29 @@ def sinh_grid(*, center: float, scale: float, spacing: float, low: float, high: 
 
 
 def grid_for(
-    skill: Float[Array, "draw model stratum"],
+    skill: Skill,
     curve: ResponseCurve,
     populations: Population,
+    patterns: Patterns,
     *,
-    chunks: Chunk | None = None,
-    showings: Int[Array, "model"] | int = 1,
     refinement: float = 1.0,
 ) -> Grid:
     """Return a grid on which the images' likelihoods are smooth, for any of some parameter draws.
 
     Parameters
     ----------
-    skill
-        Skills, one row per draw.
-    curve, populations
-        The curve with one leading axis of draws and one of models on its fields, the populations likewise with
-        draws and strata.
-    chunks
-        The images, where they shift the populations.
-    showings
-        How often a model was shown one image at most.
+    skill, curve, populations
+        With one leading axis of draws on their fields, and then one of models, on the populations one of strata.
+    patterns
+        The images, and the families of models.
     refinement
         Factor on the number of nodes; 2 gives the grid against which a grid is checked.
     """
-    needed = jax.tree.map(np.asarray, _needed_spacing(skill, curve, populations, showings))
+    spread, skill = skill.spread if isinstance(skill, InFamilies) else None, jax.vmap(in_strata)(skill)
+    needed = jax.tree.map(np.asarray, _needed_spacing(skill, curve, populations, spread, patterns.showings))
     # Beyond all skills by 6 widths of the curve every response is as certain as it gets, whatever the population.
     reach = 6 * jax.vmap(jax.vmap(lambda _, c: c.width()))(skill, curve)[..., None]
-    shifts = (0.0, 0.0) if chunks is None or not populations.is_shifted() else _range_of_shifts(populations, chunks)
+    shifts = _range_of_shifts(populations, patterns.chunks) if populations.is_shifted() else (0.0, 0.0)
     least, most = map(float, shifts)
     low = min(needed.points.min() + least, float((skill - reach).min()))
     high = max(needed.points.max() + most, float((skill + reach).max()))
@@ -111,6 +115,12 @@ def grid_for(
     grid = sinh_grid(
         center=center, scale=scale, spacing=spacing / refinement, low=low - reach, high=high + reach
     )
+    if patterns.kinds is not None:
+        members = patterns.kinds.members.shape[1]
+        spacing = EFFECT_RESOLUTION / np.sqrt(1 + members * float(needed.effect_information)) / refinement
+        reach = EFFECT_REACH * np.sqrt(refinement)
+        half = -(-int(np.ceil(reach / spacing)) // (MULTIPLE // 2)) * (MULTIPLE // 2)
+        grid = replace(grid, effects=jnp.linspace(-reach, reach, 2 * half + 1))
     if needed.discrimination_sd is None:
         return grid
     assert needed.discrimination_spread is not None
@@ -125,7 +135,8 @@ def grid_for(
 class _Needed:
     """What a grid must resolve: populations at their features, and images' posteriors among the skills.
 
-    Where images differ in discrimination, also its largest spread, and its smallest posterior sd.
+    Where images differ in discrimination, also its largest spread, and its smallest posterior sd; and what a model
+    tells at most of an effect of its family.
     """
 
     points: Float[Array, "draw stratum feature"]
@@ -134,6 +145,7 @@ class _Needed:
     posterior_sd: Float[Array, "point"]
     discrimination_spread: Float[Array, "draw stratum"] | None
     discrimination_sd: Float[Array, ""] | None
+    effect_information: Float[Array, ""]
 
     def constraints(self) -> tuple[np.ndarray, np.ndarray]:
         """Return points, and the largest spacing that is allowed at each."""
@@ -146,7 +158,8 @@ def _needed_spacing(
     skill: Float[Array, "draw model stratum"],
     curve: ResponseCurve,
     populations: Population,
-    showings: Int[Array, "model"] | int,
+    spread_in_families: Float[Array, "draw model"] | None,
+    showings: Int[Array, "model"],
 ) -> _Needed:
     points, widths = jax.vmap(jax.vmap(lambda p: p.features()))(populations)
     spread = jax.vmap(jax.vmap(lambda p: p.discrimination_spread()))(populations)
@@ -160,16 +173,20 @@ def _needed_spacing(
         logs, slopes = jax.jvp(lambda t: c.log_probabilities(s, t), (difficulty,), along)
         return times * sum(jnp.exp(log) * slope**2 for log, slope in zip(logs, slopes, strict=True))  # pyright: ignore[reportReturnType]
 
-    def of_draw(drawn: tuple) -> tuple[Float[Array, "point"], Float[Array, "point"]]:
-        skill, curve, steepest, prior = drawn
+    def of_draw(drawn: tuple) -> tuple[Float[Array, "point"], Float[Array, "point"], Float[Array, ""]]:
+        skill, curve, steepest, prior, in_families = drawn
         each = jax.vmap(lambda s: jax.vmap(information)(s, curve, times), in_axes=1)(skill)
         away = (skill.T[..., None] - difficulty) ** 2
-        return (steepest**2 * each.sum(1)).max(0) + prior, (away * each).sum(1).max(0)
+        of_effect = (in_families[:, None] ** 2 * each).max()
+        return (steepest**2 * each.sum(1)).max(0) + prior, (away * each).sum(1).max(0), of_effect
 
     # One draw at a time: all draws at once would be draws × models × points numbers.
-    of_difficulty, of_discrimination = jax.lax.map(of_draw, (skill, curve, steepest, prior_information))
+    in_families = jnp.zeros(skill.shape[:2]) if spread_in_families is None else spread_in_families
+    of_difficulty, of_discrimination, of_effect = jax.lax.map(
+        of_draw, (skill, curve, steepest, prior_information, in_families)
+    )
     sd = None if spread is None else 1 / jnp.sqrt(of_discrimination.max() + 1 / spread.min() ** 2)
-    return _Needed(points, widths, difficulty, 1 / jnp.sqrt(of_difficulty.max(0)), spread, sd)
+    return _Needed(points, widths, difficulty, 1 / jnp.sqrt(of_difficulty.max(0)), spread, sd, of_effect.max())
 
 
 @jax.jit

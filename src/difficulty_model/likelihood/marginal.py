@@ -7,6 +7,10 @@ With A_jq = log P(right | s_j, t_q) − log P(wrong | s_j, t_q), the likelihood 
 Curves and populations enter through these tables alone, so every specification is served by the same kernel. A node
 is a difficulty; where images differ in discrimination it is a pair of both; images that no model can get right are
 one more node, infinitely hard, where a population has such a share.
+
+Models of one family are not independent given t_q, but given its effect z on the image too. Their part is
+logsumexp_z( Σ_j log P(response j | s_j + spread_j z, t_q) + log φ(z) ), which few kinds of answers of a family have: it
+is tabulated for each, and looked up.
 """
 
 from dataclasses import dataclass
@@ -19,8 +23,9 @@ from jaxtyping import Array, Float
 
 from difficulty_model.curves import ResponseCurve
 from difficulty_model.likelihood.grid import Grid
-from difficulty_model.likelihood.patterns import Chunk, Patterns
+from difficulty_model.likelihood.patterns import Chunk, Kinds, Patterns
 from difficulty_model.populations import Population
+from difficulty_model.skills import InFamilies, Skill, averaged, in_strata
 
 INFINITE = 1e3
 """A difficulty at which no model is right: the probit is 0 to hundreds of digits, and its logarithm still a number."""
@@ -48,37 +53,39 @@ class Tables:
     of_all
         What every image of a stratum adds at each node: the log-share of its population there, unless that is
         shifted, and for complete responses the log-probability that all models are wrong.
+    of_kind
+        What every kind of answers of a family of models adds at each node, if there are families; models of one add
+        nothing to the other two.
     shifted
         The populations, where they are shifted image by image.
     """
 
     response: Float[Array, "stratum column node"]
     of_all: Float[Array, "stratum node"]
+    of_kind: Float[Array, "stratum kind node"] | None
     shifted: Shifted | None
 
 
 def tabulate(
-    skill: Float[Array, "model stratum"],
-    curve: ResponseCurve,
-    populations: Population,
-    grid: Grid,
-    *,
-    complete: bool,
+    skill: Skill, curve: ResponseCurve, populations: Population, grid: Grid, patterns: Patterns
 ) -> Tables:
     """Return the tables of log-probabilities on the grid.
 
     Parameters
     ----------
-    skill
-        Skill of every model in every stratum; or in a single column, where it is the same in all.
-    curve, populations
-        The curve with one leading axis of models on its fields, the populations with one of strata.
+    skill, curve, populations
+        With one leading axis of models on their fields, on the populations one of strata.
     grid
         Nodes and weights.
-    complete
-        As `Patterns.complete`.
+    patterns
+        What is to be looked up.
     """
-    right, wrong = log_probabilities(skill, curve, populations, grid)
+    right, wrong = log_probabilities(in_strata(skill), averaged(skill, curve), populations, grid)
+    of_kind, complete = None, patterns.complete
+    if patterns.kinds is not None:
+        alone = patterns.kinds.family[:, None] < 0
+        right, wrong = (jnp.where(alone, of, 0.0) for of in (right, wrong))
+        of_kind = _of_kinds(skill, curve, populations, grid, patterns.kinds)
     shifted = populations.is_shifted()
     shares = jnp.zeros(()) if shifted else jax.vmap(lambda p: log_shares(p, grid, None))(populations)
     strata = jax.tree.leaves(populations)[0].shape[0]
@@ -86,6 +93,7 @@ def tabulate(
     return Tables(
         right - wrong if complete else jnp.concatenate([right, wrong], axis=1),
         of_all,
+        of_kind,
         Shifted(populations, grid) if shifted else None,
     )
 
@@ -93,7 +101,7 @@ def tabulate(
 def log_probabilities(
     skill: Float[Array, "model stratum"], curve: ResponseCurve, populations: Population, grid: Grid
 ) -> tuple[Float[Array, "stratum model node"], Float[Array, "stratum model node"]]:
-    """Return (log P(right), log P(wrong)) of every model at every node."""
+    """Return (log P(right), log P(wrong)) of every model at every node, for skills in strata."""
     difficulty, discrimination = nodes_of(populations, grid)
 
     def of_one(skill: Float[Array, ""], curve: ResponseCurve) -> tuple[Float[Array, "node"], Float[Array, "node"]]:
@@ -102,6 +110,29 @@ def log_probabilities(
         return curve.log_probabilities(skill, away)
 
     return jax.vmap(lambda of_stratum: jax.vmap(of_one)(of_stratum, curve), in_axes=1)(skill)
+
+
+def _of_kinds(
+    skill: Skill, curve: ResponseCurve, populations: Population, grid: Grid, kinds: Kinds
+) -> Float[Array, "stratum kind node"]:
+    assert isinstance(skill, InFamilies)
+    assert grid.effects is not None
+    spread, effects = skill.spread[:, None], grid.effects
+    right, wrong = jax.vmap(
+        lambda z: log_probabilities(in_strata(skill) + spread * z, curve, populations, grid), out_axes=-1
+    )(effects)
+    log_share = jax.nn.log_softmax(norm.logpdf(effects))
+
+    @jax.checkpoint
+    def of_chunk(chunk: tuple[Array, Array, Array]) -> Float[Array, "stratum kind node"]:
+        members, times_right, times_wrong = chunk
+        given = jnp.einsum("km,smnz->sknz", times_right, right[:, members])
+        given += jnp.einsum("km,smnz->sknz", times_wrong, wrong[:, members])
+        return logsumexp(given + log_share, axis=-1)
+
+    # Made again for the gradient: kinds × nodes × effects may be many.
+    every = jax.lax.map(of_chunk, (kinds.members, kinds.right, kinds.wrong))
+    return every.swapaxes(0, 1).reshape(len(right), -1, right.shape[2])
 
 
 def nodes_of(
@@ -176,6 +207,9 @@ def _joint(tables: Tables, chunk: Chunk) -> Float[Array, "pattern node"]:
     """Return log p(responses, node) for every pattern."""
     response = tables.response[chunk.stratum if len(tables.response) > 1 else 0]
     joint = chunk.responses.astype(response.dtype) @ response + tables.of_all[chunk.stratum]
+    if tables.of_kind is not None:
+        of_kind = tables.of_kind[chunk.stratum if len(tables.of_kind) > 1 else 0]
+        joint += of_kind[chunk.kind].sum(1)
     if tables.shifted is None:
         return joint
     return joint + shares_of_patterns(tables.shifted.populations, tables.shifted.grid, chunk)

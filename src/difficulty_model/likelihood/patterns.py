@@ -14,6 +14,9 @@ CHUNK = 2048
 """Patterns per chunk: at 100 grid nodes a chunk's temporaries (1.6 MB each) stay in a core's cache; longer and shorter
 chunks are slower (`benchmarks/kernel.py`)."""
 
+KINDS = 64
+"""Kinds of a family's answers per chunk."""
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Chunk:
         What the populations of the pattern's images depend on; no column where they do not.
     class_
         Number of the class of the pattern's images; 0 where classes do not matter.
+    kind
+        What every family of models answered: its number among `Kinds`; no column where there are no families.
     stratum
         That of all images of the chunk.
     """
@@ -39,7 +44,29 @@ class Chunk:
     count: Float[Array, "... pattern"]
     covariates: Float[Array, "... pattern covariate"]
     class_: Int[Array, "... pattern"]
+    kind: Int[Array, "... pattern family"]
     stratum: Int[Array, "..."]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Kinds:
+    """What families of models answered: the distinct responses of each, in chunks of one family.
+
+    Attributes
+    ----------
+    members
+        The models of the chunk's family; any, where there are fewer than slots.
+    right, wrong
+        How often they were right and wrong; 0 in slots without a model.
+    family
+        Number of every model's family; −1 where that gives no more than one answer per image.
+    """
+
+    members: Int[Array, "chunk slot"]
+    right: Float[Array, "chunk kind slot"]
+    wrong: Float[Array, "chunk kind slot"]
+    family: Int[Array, "model"]
 
 
 @jax.tree_util.register_dataclass
@@ -55,6 +82,8 @@ class Patterns:
         Number of every image's pattern, counted through the chunks.
     showings
         How often each model was shown an image at most.
+    kinds
+        What families of models answered, if there are any.
     complete
         Whether every model answered every image exactly once.
     """
@@ -62,6 +91,7 @@ class Patterns:
     chunks: Chunk
     of_image: Int[Array, "image"]
     showings: Int[Array, "model"]
+    kinds: Kinds | None
     complete: bool = field(metadata={"static": True})
 
 
@@ -71,6 +101,7 @@ def collapse(
     stratum: Int[np.ndarray, "image"],
     covariates: Float[np.ndarray, "image covariate"] | None = None,
     class_: Int[np.ndarray, "image"] | None = None,
+    family: Int[np.ndarray, "model"] | None = None,
 ) -> Patterns:
     """Return the distinct patterns.
 
@@ -82,6 +113,8 @@ def collapse(
         Stratum of every image.
     covariates, class_
         What is known of every image, if it matters.
+    family
+        Number of every model's family, if models are in families.
     """
     images = len(stratum)
     covariates = np.zeros((images, 0)) if covariates is None else np.asarray(covariates, np.float64)
@@ -111,18 +144,54 @@ def collapse(
         out[place] = values
         return out.reshape(shape)
 
+    kinds, kind = (None, np.zeros((len(first), 0), np.int32)) if family is None else _kinds(
+        right[:, first], shown[:, first], family
+    )
     return Patterns(
         Chunk(
             laid_out(rows[first]),  # pyright: ignore[reportArgumentType]
             laid_out(count.astype(np.float64)),  # pyright: ignore[reportArgumentType]
             laid_out(covariates[first]),  # pyright: ignore[reportArgumentType]
             laid_out(class_[first]),  # pyright: ignore[reportArgumentType]
+            laid_out(kind),  # pyright: ignore[reportArgumentType]
             np.repeat(strata.astype(np.int32), chunks),  # pyright: ignore[reportArgumentType]
         ),
         place[pattern_of_image],  # pyright: ignore[reportArgumentType]
         shown.max(axis=1),  # pyright: ignore[reportArgumentType]
+        kinds,
         complete,
     )
+
+
+def _kinds(
+    right: Integer[np.ndarray, "model pattern"],
+    shown: Integer[np.ndarray, "model pattern"],
+    family: Int[np.ndarray, "model"],
+) -> tuple[Kinds | None, Int[np.ndarray, "pattern family"]]:
+    """Return the kinds of answers of all families, and every pattern's.
+
+    A family that gives one answer per image, of one model shown it once, needs none: its effect can be averaged over.
+    """
+    _, of_model = np.unique(family, return_inverse=True)
+    several = np.bincount(of_model, weights=shown.max(axis=1)) > 1
+    families = [np.flatnonzero(of_model == f) for f in np.flatnonzero(several)]
+    if not families:
+        return None, np.zeros((right.shape[1], 0), np.int32)
+    slots, chunks, kind = max(map(len, families)), [], []
+    for members in families:
+        answers = np.stack([right[members], (shown - right)[members]]).astype(np.float64)
+        distinct, of_pattern = np.unique(answers.reshape(-1, answers.shape[-1]).T, axis=0, return_inverse=True)
+        kind.append(of_pattern.ravel() + len(chunks) * KINDS)
+        distinct = distinct.reshape(len(distinct), 2, len(members)).swapaxes(0, 1)
+        for start in range(0, distinct.shape[1], KINDS):
+            of_chunk = np.zeros((2, KINDS, slots))
+            part = distinct[:, start : start + KINDS]
+            of_chunk[:, : part.shape[1], : len(members)] = part
+            chunks.append((np.resize(members, slots), *of_chunk))
+    members, times_right, times_wrong = map(np.array, zip(*chunks, strict=True))
+    numbers = np.where(several, np.cumsum(several) - 1, -1)[of_model]
+    kinds = Kinds(members, times_right, times_wrong, numbers)  # pyright: ignore[reportArgumentType]
+    return kinds, np.stack(kind, axis=1).astype(np.int32)
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from difficulty_model.curves import ResponseCurve
 from difficulty_model.fitting import Fit
-from difficulty_model.fitting.images import kinds_of_images
+from difficulty_model.fitting.images import families, kinds_of_images
 from difficulty_model.fitting.result import grid_of
 from difficulty_model.likelihood import (
     Chunk,
@@ -28,9 +29,12 @@ from difficulty_model.likelihood import (
 from difficulty_model.likelihood.patterns import CHUNK
 from difficulty_model.posterior import on_grid
 from difficulty_model.responses import Responses
-from difficulty_model.skills import in_strata
+from difficulty_model.skills import InFamilies, averaged, in_strata
 from difficulty_model.specification import Specification
 from difficulty_model.types import FloatArray, IntArray
+
+EFFECTS = np.linspace(-6, 6, 41)
+"""Effects that families of models have in replicates, in standard deviations."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +59,8 @@ class Draws:
         The image in every row of the chunks; any, where they are filled up.
     row_of_image
         The row of every image.
+    family
+        Number of every model's family, whose members share effects; None where there are none.
     """
 
     responses: Responses
@@ -65,6 +71,7 @@ class Draws:
     chunks: Chunk
     image_of_row: IntArray
     row_of_image: IntArray
+    family: IntArray | None
 
     def __len__(self) -> int:
         """Return the number of draws."""
@@ -95,10 +102,14 @@ def draws_of(fit: Fit, *, at_most: int) -> Draws:
 
         chunks = Chunk(
             jnp.zeros((*shape, 0), jnp.uint8), jnp.ones(shape),
-            laid_out(kinds.chunks.covariates), laid_out(kinds.chunks.class_), jnp.asarray(stratum_of_chunk, jnp.int32),
+            laid_out(kinds.chunks.covariates), laid_out(kinds.chunks.class_), jnp.zeros((*shape, 0), jnp.int32),
+            jnp.asarray(stratum_of_chunk, jnp.int32),
         )
     accuracies = on_grid(fit, at_most=at_most).accuracies(fit.weights.values)
-    return Draws(responses, accuracies.mean((0, 1)), numbers, grid, kinds, chunks, image_of_row, row_of_image)
+    return Draws(
+        responses, accuracies.mean((0, 1)), numbers, grid, kinds, chunks, image_of_row, row_of_image,
+        families(responses, fit.specification),
+    )
 
 
 def _rows(stratum: IntArray) -> tuple[IntArray, IntArray, IntArray]:
@@ -120,10 +131,12 @@ def replicate(draws: Draws, d: int, rng: np.random.Generator) -> IntArray:
     with jax.enable_x64(True):
         lots = jnp.asarray(rng.random(shown.shape[1]))
         node, curve = map(np.asarray, _nodes_and_curves(draws.number(d), draws.kinds, draws.grid, lots))
+    family = np.zeros(len(shown), int) if draws.family is None else draws.family
+    effect = rng.choice(curve.shape[-1], (family.max() + 1, shown.shape[1]), p=_shares_of_effects(curve.shape[-1]))
     once, of_stratum = shown.max() == 1, stratum if len(curve) > 1 else 0
     right = np.zeros_like(draws.responses.right)
     for j, times in enumerate(shown):
-        probability = curve[of_stratum, j, node]
+        probability = curve[of_stratum, j, node, effect[family[j]]]
         right[j] = times * (rng.random(len(times)) < probability) if once else rng.binomial(times, probability)
     return right
 
@@ -131,8 +144,11 @@ def replicate(draws: Draws, d: int, rng: np.random.Generator) -> IntArray:
 @jax.jit
 def _nodes_and_curves(
     numbers: Specification, kinds: Patterns, grid: Grid, lots: Float[Array, "image"]
-) -> tuple[Int[Array, "image"], Float[Array, "stratum model node"]]:
-    """Return the node that each image's lot falls on, and every model's probability of being right at every node."""
+) -> tuple[Int[Array, "image"], Float[Array, "stratum model node effect"]]:
+    """Return the node that each image's lot falls on, and every model's probability of being right at every node.
+
+    Models in families have one for every effect of theirs.
+    """
 
     def of_chunk(chunk: Chunk) -> Float[Array, "kind node"]:
         return jnp.cumsum(jnp.exp(shares_of_patterns(numbers.population, grid, chunk)), axis=1)
@@ -142,8 +158,20 @@ def _nodes_and_curves(
     node = jax.lax.map(
         lambda image: (up_to[image[0], :-1] < image[1]).sum(), (kinds.of_image, lots), batch_size=CHUNK
     )
-    log_right, _ = log_probabilities(in_strata(numbers.skill), numbers.curve, numbers.population, grid)
-    return node, jnp.exp(log_right)
+    skill, spread, effects = in_strata(numbers.skill), jnp.zeros((len(kinds.showings), 1)), jnp.zeros(1)
+    if isinstance(numbers.skill, InFamilies):
+        spread, effects = numbers.skill.spread[:, None], jnp.asarray(EFFECTS)
+
+    def right(effect: Array) -> Array:
+        return jnp.exp(log_probabilities(skill + spread * effect, numbers.curve, numbers.population, grid)[0])
+
+    return node, jax.vmap(right, out_axes=-1)(effects)
+
+
+def _shares_of_effects(effects: int) -> FloatArray:
+    """Return the share of images at each effect of a family, or at the only one."""
+    density = np.exp(-(EFFECTS**2) / 2) if effects > 1 else np.ones(1)
+    return density / density.sum()
 
 
 def expected_right(
@@ -151,7 +179,8 @@ def expected_right(
 ) -> Float[FloatArray, "model image"]:
     """Return the probability that models are right on each image, given its responses by some models.
 
-    The posterior of the image's difficulty is taken on the grid, with the parameters of one draw.
+    The posterior of the image's difficulty is taken on the grid, with the parameters of one draw. Models in families
+    are taken one by one here: what they know of each other shows as dependence that replicates have too.
 
     Parameters
     ----------
@@ -170,25 +199,29 @@ def expected_right(
     rows = known.T[draws.image_of_row].reshape(*draws.chunks.count.shape, len(known))
     with jax.enable_x64(True):
         chunks = replace(draws.chunks, responses=jnp.asarray(rows))
-        expected = _expected(draws.number(d), draws.grid, chunks, jnp.asarray(models), jnp.asarray(given), complete)
+        expected = _expected(
+            draws.number(d), draws.grid, draws.kinds, chunks, jnp.asarray(models), jnp.asarray(given), complete
+        )
         return np.asarray(expected).reshape(-1, len(models))[draws.row_of_image].T
 
 
-@partial(jax.jit, static_argnums=5)
+@partial(jax.jit, static_argnums=6)
 def _expected(
     numbers: Specification,
     grid: Grid,
+    kinds: Patterns,
     chunks: Chunk,
     models: Int[Array, "model"],
     given: Int[Array, "known"],
     complete: bool,  # noqa: FBT001
 ) -> Float[Array, "chunk image model"]:
-    def of_models(which: Array) -> tuple:
-        skill = in_strata(numbers.skill)[which]
-        return skill, jax.tree.map(lambda leaf: leaf[which], numbers.curve), numbers.population, grid
+    skill, curve = in_strata(numbers.skill), averaged(numbers.skill, numbers.curve)
 
-    tables = tabulate(*of_models(given), complete=complete)
-    right = jnp.exp(log_probabilities(*of_models(models))[0])
+    def of_models(which: Array) -> tuple[Array, ResponseCurve]:
+        return skill[which], jax.tree.map(lambda leaf: leaf[which], curve)
+
+    tables = tabulate(*of_models(given), numbers.population, grid, replace(kinds, complete=complete))
+    right = jnp.exp(log_probabilities(*of_models(models), numbers.population, grid)[0])
 
     def of_chunk(chunk: Chunk) -> Float[Array, "image model"]:
         known = difficulty_posterior(tables, chunk)

@@ -3,6 +3,7 @@
 from difficulty_model.readers.accuracies import read_accuracies
 from difficulty_model.readers.cifar10_1 import read_cifar10_1
 from difficulty_model.readers.covariates import read_covariates
+from difficulty_model.readers.families import read_families
 from difficulty_model.readers.imagenetv2 import read_imagenetv2
 from difficulty_model.readers.layouts import LAYOUTS, Layout, Reader
 from difficulty_model.readers.long import read_long
@@ -12,6 +13,6 @@ from difficulty_model.readers.wide import read_wide
 
 __all__ = [
     "LAYOUTS", "Layout", "Reader",
-    "read_accuracies", "read_cifar10_1", "read_covariates", "read_imagenetv2", "read_long", "read_predictions",
-    "read_py_irt", "read_wide",
+    "read_accuracies", "read_cifar10_1", "read_covariates", "read_families", "read_imagenetv2", "read_long",
+    "read_predictions", "read_py_irt", "read_wide",
 ]
