@@ -159,6 +159,22 @@ def test_covariates_of_a_file_are_regressed_on(folder: Path) -> None:
         assert abs(float(coefficient.mean())) < 5 * float(coefficient.std())
 
 
+def test_families_of_a_file_have_effects(folder: Path) -> None:
+    import xarray as xr
+
+    with xr.open_dataset(folder / "fit.nc", group="posterior", engine="h5netcdf") as posterior:
+        models = posterior["model"].values.tolist()
+    families = pd.DataFrame({"model": models, "family": [model.split("-")[0] for model in models]})
+    families.to_csv(folder / "families.csv", index=False)
+    done = run("fit", "responses.nc", "-o", "in.nc", "--method", "laplace", "--families", "families.csv", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    with xr.open_dataset(folder / "in.nc", group="posterior", engine="h5netcdf") as posterior:
+        # Classifiers of one kind make the same mistakes.
+        assert float(posterior["skill.spread"].mean()) > 5 * float(posterior["skill.spread"].std())
+    pd.DataFrame({"model": models, "family": models}).to_csv(folder / "ones.csv", index=False)
+    mistake(run("fit", "responses.nc", "-o", "x.nc", "--families", "ones.csv", cwd=folder), "of one model only")
+
+
 def test_mistakes_about_the_family_get_one_sentence(folder: Path) -> None:
     images = pd.read_csv(example_path("digits"))["image"]
     pd.DataFrame({"image": images[:-1], "ink": np.arange(len(images) - 1)}).to_csv(folder / "short.csv", index=False)

@@ -201,7 +201,7 @@ class Uniform(ResponseCurve):
         return jnp.log(right), jnp.log1p(-right)
 
     def width(self):  # noqa: ANN201
-        return 0.3
+        return jnp.asarray(0.3)
 
 
 @pytest.mark.parametrize(("specification", "reason"), [
