@@ -10,7 +10,18 @@ from scipy.integrate import quad
 from scipy.stats import norm, skewnorm
 from scipy.stats import t as student
 
-from difficulty_model.populations import Flexible, Normal, Population, SkewNormal, StudentT, TwoNormals, WithAtom
+from difficulty_model.populations import (
+    BEND_SHAPES,
+    BENDS,
+    CENTERS,
+    Flexible,
+    Normal,
+    Population,
+    SkewNormal,
+    StudentT,
+    TwoNormals,
+    WithAtom,
+)
 
 # Plain floats: outside the context of float64 an array would be rounded when it is made.
 POPULATIONS: list[Population] = [
@@ -50,8 +61,7 @@ def test_between_the_outermost_features_lie_all_images_but_one_in_ten_billion(po
     around = [np.clip(p + w * np.arange(-8, 9), low, high) for p, w in zip(points, widths, strict=True)]
     edges = np.unique(np.concatenate([points, *around]))
     inside = sum(quad(density(population), a, b, epsabs=1e-14, epsrel=1e-12, limit=200)[0] for a, b in pairwise(edges))
-    error = 1e-6 if isinstance(population, Flexible) else 1e-10  # a flexible one is normalised by quadrature
-    assert inside == pytest.approx(1, abs=error)
+    assert inside == pytest.approx(1, abs=1e-10)
 
 
 @every_population
@@ -93,6 +103,18 @@ def test_the_others_are_those_of_scipy():
         ),
     ]:
         np.testing.assert_allclose(ours.log_density(jnp.asarray(points)), theirs, rtol=1e-9, atol=1e-9)
+
+
+def test_a_flexible_one_without_roughness_is_normal():
+    points = np.linspace(-4, 6, 801)
+    plain = Flexible(1.0, 1.5, 0.0, np.ones(BENDS))  # pyright: ignore[reportArgumentType]
+    np.testing.assert_allclose(plain.log_density(jnp.asarray(points)), norm.logpdf(points, 1.0, 1.5), atol=1e-4)
+
+
+def test_bends_change_neither_level_nor_tilt_nor_parabola_and_roughness_is_their_size():
+    np.testing.assert_allclose(np.vander(CENTERS, 3).T @ BEND_SHAPES, 0, atol=1e-10)
+    bent = np.random.default_rng(0).normal(size=(20_000, BENDS)) @ BEND_SHAPES.T
+    assert np.square(bent).mean() == pytest.approx(1, abs=0.05)
 
 
 def test_an_atom_leaves_the_rest_in_proportion():

@@ -148,36 +148,44 @@ class StudentT(Population):
         return self.mean + self.scale * z, self.scale * widths
 
 
-KNOTS = np.linspace(-3, 3, 11)
-"""Where the flexible log-density may bend, in standard deviations of the normal one that it bends away from."""
+CENTERS = np.linspace(-3.5, 3.5, 11)
+"""Of the normal distributions that a flexible one is a mixture of, in its standard deviations."""
+
+WIDTH = np.sqrt(0.5)
+"""Their standard deviation: with weights as N(0, 1 − WIDTH²) has them, their mixture is N(0, 1), to 1e-4 of its density
+(Poisson's summation formula: 2 exp(−2π² WIDTH² (1 − WIDTH²)/spacing²))."""
 
 
-def _bends() -> tuple[np.ndarray, np.ndarray]:
-    """Return the shapes that a log-density may bend into, as spline coefficients, and their curvatures at the knots.
+def _bends() -> np.ndarray:
+    """Return the shapes that log-weights may bend into, one per column.
 
     They are the eigenvectors of the penalty on second differences (Eilers and Marx, 1996, Statist. Sci. 11:89) among
-    the splines that leave level, tilt and width of a normal density alone, each as large as that penalty lets it be
-    expected. Together they have a standard deviation of 1 where a normal density has its images.
+    those that are neither level, tilt nor parabola, each as large as that penalty lets it be expected. Together they
+    have a standard deviation of 1, averaged over the centers.
     """
-    values, weight = _spline_at(KNOTS), np.exp(-(KNOTS**2) / 2)
-    level_tilt_width = (weight[:, None] * np.vander(KNOTS, 3)).T @ values
-    free = np.linalg.svd(level_tilt_width)[2][3:].T
+    free = np.linalg.svd(np.vander(CENTERS, 3).T)[2][3:].T
     second = np.diff(free, 2, axis=0)
     size, axes = np.linalg.eigh(second.T @ second)
     bends = free @ axes / np.sqrt(size)
-    bends /= np.sqrt(weight @ np.square(values @ bends).sum(1) / weight.sum())
-    curvatures = np.diff(np.pad(bends, ((1, 1), (0, 0))), 2, axis=0) / (KNOTS[1] - KNOTS[0]) ** 2
-    return bends, curvatures
+    return bends / np.sqrt(np.square(bends).sum(1).mean())
+
+
+BEND_SHAPES = _bends()
+
+BENDS = BEND_SHAPES.shape[1]
+"""Number of weights of a `Flexible` population."""
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Flexible(Population):
-    """A normal density whose logarithm is bent by a smooth spline: log p(τ) = log N(τ; mean, sd²) + roughness · f(z).
+    """A population of any smooth shape: a mixture of normal ones side by side (Ghidey et al., 2004, Biometrics 60:945).
 
-    f is a cubic spline of z = (τ − mean)/sd between −4 and 4 in the directions `_bends`, with weights `bend` that are
-    N(0, 1) beforehand; the roughness is how far, in nats, the log-density is expected off the normal one. At
-    roughness 0 it is normal. Outside the knots the tails are those of the normal density.
+    The normal distributions are centered at mean + sd · `CENTERS` with standard deviation sd · `WIDTH`. Their
+    log-weights are those that make a normal distribution, bent in the directions `BEND_SHAPES` by roughness · bend,
+    where bends are N(0, 1) beforehand: the roughness is how far, in nats, log-weights are expected off the normal ones.
+    At roughness 0 it is N(mean, sd²). What it can have is tails of any weight; what it cannot, anything narrower than
+    sd · `WIDTH`.
     """
 
     mean: Float[Array, "..."]
@@ -186,36 +194,18 @@ class Flexible(Population):
     bend: Float[Array, "... bend"]
 
     def log_density(self, difficulty: Float[Array, "node"]) -> Float[Array, "node"]:
-        """Return the bent log-density, normalised by quadrature to 1e-6."""
+        """Return log Σ_k w_k N(τ; mean + sd · center_k, (sd · WIDTH)²)."""
+        bent = self.roughness * (jnp.asarray(BEND_SHAPES) @ self.bend)
+        log_weights = jax.nn.log_softmax(norm.logpdf(CENTERS, 0.0, np.sqrt(1 - WIDTH**2)) + bent)
         z = (difficulty - self.mean) / self.sd
-        mass = jnp.log(_STEP) + jax.nn.logsumexp(self._bent(jnp.asarray(_QUADRATURE)))
-        return self._bent(z) - mass - jnp.log(self.sd)
+        each = norm.logpdf(z[:, None], jnp.asarray(CENTERS), WIDTH)
+        return jax.nn.logsumexp(log_weights + each, axis=1) - jnp.log(self.sd)
 
     def features(self) -> tuple[Float[Array, "point"], Float[Array, "point"]]:
-        """Return the knots with the curvature there, and mean ± 7 sd."""
-        curvature = 1 - self.roughness * (jnp.asarray(_CURVATURES) @ self.bend)
-        widths = self.sd / jnp.sqrt(jnp.maximum(curvature, 1.0))
-        z, end = jnp.asarray([-7.0, *KNOTS, 7.0]), jnp.full((1,), self.sd)
-        return self.mean + self.sd * z, jnp.concatenate([end, widths, end])
-
-    def _bent(self, z: Float[Array, "node"]) -> Float[Array, "node"]:
-        return norm.logpdf(z) + self.roughness * (_spline_at(z) @ (jnp.asarray(_BENDS) @ self.bend))
-
-
-def _spline_at(z: Float[Array, "node"] | np.ndarray) -> Float[Array, "node knot"]:
-    """Return the cubic B-splines around every knot."""
-    np_ = np if isinstance(z, np.ndarray) else jnp
-    away = np_.abs((z[:, None] - KNOTS) / (KNOTS[1] - KNOTS[0]))
-    near = 2 / 3 - away**2 + away**3 / 2
-    far = np_.maximum(2 - away, 0.0) ** 3 / 6
-    return np_.where(away < 1, near, far)  # pyright: ignore[reportReturnType]
-
-
-_STEP = 0.02
-_QUADRATURE = np.arange(-400, 401) * _STEP
-_BENDS, _CURVATURES = _bends()
-BENDS = _BENDS.shape[1]
-"""Number of weights of a `Flexible` population."""
+        """Return the centers, and 7 standard deviations beyond the outermost."""
+        beyond = CENTERS[-1] + 7 * WIDTH
+        z = jnp.asarray([-beyond, *CENTERS, beyond])
+        return self.mean + self.sd * z, jnp.full(z.shape, self.sd * WIDTH)
 
 
 @jax.tree_util.register_dataclass

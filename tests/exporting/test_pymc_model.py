@@ -159,7 +159,8 @@ def posterior(specification: Specification, responses: Responses) -> Posterior:
     discriminates = any(isinstance(part, Discriminating) for part in modifiers(specification))
     grid = replace(GRID, discriminations=jnp.linspace(-1.0, 3.0, 7)) if discriminates else GRID
     if isinstance(specification.skill, InFamilies):
-        grid = replace(grid, effects=jnp.linspace(-5.0, 5.0, 13))
+        # Fine enough that models by themselves have the closed form's average, which PyMC takes by quadrature.
+        grid = replace(grid, effects=jnp.linspace(-9.0, 9.0, 121))
     return Posterior(specification, responses, density, grid)
 
 

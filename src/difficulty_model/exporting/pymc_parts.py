@@ -152,12 +152,11 @@ def _student_t(population: Any, difficulty: Tensor) -> Tensor:
 
 @log_density.register(populations.Flexible)
 def _flexible(population: Any, difficulty: Tensor) -> Tensor:
-    z = (difficulty - population.mean) / population.sd
-    away = pt.abs(z[..., None] - populations.KNOTS) / (populations.KNOTS[1] - populations.KNOTS[0])
-    # The cubic B-spline in truncated powers.
-    splines = (pt.maximum(2 - away, 0) ** 3 - 4 * pt.maximum(1 - away, 0) ** 3) / _double(6)
-    height = (splines * pt.dot(populations._BENDS, population.bend)).sum(-1)
-    return pm.logp(pm.Normal.dist(), z) + population.roughness * height
+    away = (difficulty - population.mean)[..., None] - population.sd * populations.CENTERS
+    bent = population.roughness * pt.dot(populations.BEND_SHAPES, population.bend)
+    unbent = -np.square(populations.CENTERS) / (2 * (1 - populations.WIDTH**2))
+    each = pm.logp(pm.Normal.dist(0, population.sd * populations.WIDTH), away)
+    return log_sum_exp(each + unbent + bent)
 
 
 @dataclass(frozen=True)
