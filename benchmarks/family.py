@@ -21,9 +21,13 @@ SPECIFICATIONS = {
     "slopes, skew-normal": ["--curve", "slopes", "--population", "skew-normal"],
     "slopes, Student t": ["--curve", "slopes", "--population", "student-t"],
     "slopes, flexible": ["--curve", "slopes", "--population", "flexible"],
-    "slopes, flexible, unlearnable": ["--curve", "slopes", "--population", "flexible", "--unlearnable"],
+    "slopes, lost skill": ["--curve", "slopes", "--skill-loss"],
+    "slopes, flexible, lost skill": ["--curve", "slopes", "--population", "flexible", "--skill-loss"],
 }
 """Options of `difficulty-model fit`."""
+
+IN_FAMILIES = {"families": [], "slopes, families": ["--curve", "slopes"]}
+"""The same of specifications that take the families of models from a table."""
 
 
 def run(*arguments: object) -> str:
@@ -38,12 +42,16 @@ def main() -> None:
     parser.add_argument("responses", type=Path)
     parser.add_argument("--test-set", action="append", default=[], help="two of them; the first is the reference")
     parser.add_argument("--folder", type=Path, default=Path("demo/family"), help="for fits, which are kept")
+    parser.add_argument("--families", type=Path, help="table of the models' families, to fit these too")
     parser.add_argument("--method", default="nuts")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     test_sets = [part for name in given.test_set for part in ("--test-set", name)]
+    specifications = dict(SPECIFICATIONS)
+    if given.families is not None:
+        specifications |= {name: [*of, "--families", given.families] for name, of in IN_FAMILIES.items()}
     seconds = {}
-    for name, options in SPECIFICATIONS.items():
+    for name, options in specifications.items():
         made = given.folder / f"{name.replace(', ', '-').replace(' ', '-')}.nc"
         took = made.with_suffix(".seconds")
         if not took.exists():

@@ -175,22 +175,21 @@ def _of_families(
     A model by itself is a family of one here, with an integral of its own.
     """
     assert images.family is not None
-    family = np.where(images.family < 0, len(images.family) + np.arange(len(images.family)), images.family)
+    models = len(images.family)
+    family = np.where(images.family < 0, models + np.arange(models), images.family)
     log_share = pm.logp(pm.Normal.dist(0, 1), effects)
-    given = [
-        pymc_parts.log_probabilities(numbers.curve, skill + numbers.skill.spread * effect, difficulty)
-        for effect in effects
-    ]
+    log_share -= log_sum_exp(log_share)
+    # An image is as much easier for a model as its effect makes the model more skilled.
+    spread = pt.broadcast_to(numbers.skill.spread, (models, 1))[..., None]
+    seen = (difficulty - spread * effects[:, None]).reshape((models, -1))
+    log_right, log_wrong = pymc_parts.log_probabilities(numbers.curve, skill, seen)
     total = 0.0
     for members in (np.flatnonzero(family == f) for f in np.unique(family)):
         answers = np.stack([of.get_value()[:, members] for of in (images.right, images.wrong)], axis=2)
         distinct, kind = np.unique(answers, axis=0, return_inverse=True)
-        each = [
-            pt.dot(distinct[..., 0], log_right[members]) + pt.dot(distinct[..., 1], log_wrong[members])
-            for log_right, log_wrong in given
-        ]
-        table = log_sum_exp(pt.stack(each, axis=-1) + log_share - log_sum_exp(log_share))
-        total += table[kind.ravel()]
+        given = pt.dot(distinct[..., 0], log_right[members]) + pt.dot(distinct[..., 1], log_wrong[members])
+        given = given.reshape((len(distinct), len(effects), -1)).swapaxes(1, 2)
+        total += log_sum_exp(given + log_share)[kind.ravel()]
     return total
 
 
