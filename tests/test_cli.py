@@ -162,17 +162,20 @@ def test_covariates_of_a_file_are_regressed_on(folder: Path) -> None:
 def test_families_of_a_file_have_effects(folder: Path) -> None:
     import xarray as xr
 
-    with xr.open_dataset(folder / "fit.nc", group="posterior", engine="h5netcdf") as posterior:
-        models = posterior["model"].values.tolist()
+    table = pd.read_csv(example_path("digits"))
+    few = [name for name in table if name.startswith(("image", "test_set", "label", "cnn", "ridge", "knn9"))]
+    table[few].to_csv(folder / "few.csv", index=False)
+    assert run("import", "wide", "few.csv", "-o", "few.nc", cwd=folder).returncode == 0
+    models = few[3:]
     families = pd.DataFrame({"model": models, "family": [model.split("-")[0] for model in models]})
     families.to_csv(folder / "families.csv", index=False)
-    done = run("fit", "responses.nc", "-o", "in.nc", "--method", "mode", "--families", "families.csv", cwd=folder)
+    done = run("fit", "few.nc", "-o", "in.nc", "--method", "mode", "--families", "families.csv", cwd=folder)
     assert done.returncode == 0, done.stderr
     with xr.open_dataset(folder / "in.nc", group="posterior", engine="h5netcdf") as posterior:
         # Classifiers of one kind make the same mistakes.
         assert float(posterior["skill.spread"].mean()) > 5 * float(posterior["skill.spread"].std())
-    pd.DataFrame({"model": models, "family": models}).to_csv(folder / "ones.csv", index=False)
-    mistake(run("fit", "responses.nc", "-o", "x.nc", "--families", "ones.csv", cwd=folder), "of one model only")
+    families.assign(family=models).to_csv(folder / "ones.csv", index=False)
+    mistake(run("fit", "few.nc", "-o", "x.nc", "--families", "ones.csv", cwd=folder), "of one model only")
 
 
 def test_mistakes_about_the_family_get_one_sentence(folder: Path) -> None:

@@ -1,5 +1,7 @@
 """Worlds drawn from a specification have the moments that its formulas give, in closed form or by SciPy."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -94,7 +96,8 @@ def test_models_of_one_family_go_together_as_a_normal_distribution_of_two_has_it
     for k in range(2):
         for a, b, shared in [(0, 1, sd[k] ** 2 + spread**2), (3, 4, sd[k] ** 2 + spread**2), (0, 3, sd[k] ** 2)]:
             at = (skill[[a, b]] - mean[k]) / np.sqrt(total[k])
-            both = stats.multivariate_normal([0, 0], [[1, shared / total[k]], [shared / total[k], 1]]).cdf(at)
+            covariance: Any = [[1, shared / total[k]], [shared / total[k], 1]]
+            both = stats.multivariate_normal([0, 0], covariance).cdf(at)
             found = (right[a, k] & right[b, k]).mean()
             assert abs(found - both) < 5 * np.sqrt(both * (1 - both) / IMAGES)
 
