@@ -153,8 +153,8 @@ def predict_left_out(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0, prog
     with jax.enable_x64(True):
         values = drawn_values(fit.posterior, fit.specification, at_most=draws)
         sizes = {str(dim): size for dim, size in fit.posterior.sizes.items()}
-        patterns = jax.tree.map(jnp.asarray, patterns)
-        grid = grid_of(named_draws(fit.specification, values, sizes), patterns)
+        arrays = jax.tree.map(jnp.asarray, patterns)
+        grid = grid_of(named_draws(fit.specification, values, sizes), arrays)
         answers = _answers(patterns, len(responses.models))
         parts = answers.some(~chunks_outside), answers.some(chunks_outside)
         own = addition(fit.specification, MODEL, jax.tree.map(lambda leaf: leaf[0], values))
@@ -163,7 +163,7 @@ def predict_left_out(fit: Fit, *, draws: int = DRAWS, random_seed: int = 0, prog
         keys = jax.random.split(jax.random.key(random_seed), len(jax.tree.leaves(values)[0]))
         bar = tqdm(keys, desc="leaving models out", unit=" draws", disable=None if progress else True, leave=False)
         for n, key in enumerate(bar):
-            total += np.asarray(run({path: of[n] for path, of in values.items()}, patterns, parts, grid, key))
+            total += np.asarray(run({path: of[n] for path, of in values.items()}, arrays, parts, grid, key))
     return LeftOutModels(responses.test_sets[0], _table(fit, patterns, chunks_outside, total / len(keys)))
 
 
