@@ -36,6 +36,9 @@ from difficulty_model.types import FloatArray, IntArray
 EFFECTS = np.linspace(-6, 6, 41)
 """Effects that families of models have in replicates, in standard deviations."""
 
+SHARES = np.exp(-(EFFECTS**2) / 2) / np.exp(-(EFFECTS**2) / 2).sum()
+"""Shares of images that have them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Draws:
@@ -132,7 +135,8 @@ def replicate(draws: Draws, d: int, rng: np.random.Generator) -> IntArray:
         lots = jnp.asarray(rng.random(shown.shape[1]))
         node, curve = map(np.asarray, _nodes_and_curves(draws.number(d), draws.kinds, draws.grid, lots))
     family = np.zeros(len(shown), int) if draws.family is None else draws.family
-    effect = rng.choice(curve.shape[-1], (family.max() + 1, shown.shape[1]), p=_shares_of_effects(curve.shape[-1]))
+    shape = family.max() + 1, shown.shape[1]
+    effect = np.zeros(shape, int) if draws.family is None else rng.choice(len(EFFECTS), shape, p=SHARES)
     once, of_stratum = shown.max() == 1, stratum if len(curve) > 1 else 0
     right = np.zeros_like(draws.responses.right)
     for j, times in enumerate(shown):
@@ -166,12 +170,6 @@ def _nodes_and_curves(
         return jnp.exp(log_probabilities(skill + spread * effect, numbers.curve, numbers.population, grid)[0])
 
     return node, jax.vmap(right, out_axes=-1)(effects)
-
-
-def _shares_of_effects(effects: int) -> FloatArray:
-    """Return the share of images at each effect of a family, or at the only one."""
-    density = np.exp(-(EFFECTS**2) / 2) if effects > 1 else np.ones(1)
-    return density / density.sum()
 
 
 def expected_right(
