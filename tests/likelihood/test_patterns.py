@@ -35,4 +35,4 @@ def test_half_of_typical_images_collapse(monkeypatch: pytest.MonkeyPatch):
     right = np.array([[1, 0, 1, 1, 0, 1, 0, 1], [1, 0, 1, 0, 1, 1, 0, 1]])
     patterns = collapse(right, np.ones_like(right), np.zeros(8, int))
     assert sorted(np.asarray(patterns.chunks.count).ravel()) == [1, 1, 2, 4]
-    assert [leaf.shape[0] for leaf in jax.tree.leaves(patterns.chunks)] == [1] * 5
+    assert [leaf.shape[0] for leaf in jax.tree.leaves(patterns.chunks)] == [1] * 6
