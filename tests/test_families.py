@@ -1,15 +1,17 @@
 """Models in families: from tables to responses, and what it changes that near-copies are known to be such."""
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from difficulty_model.comparison import compare, predict_left_out
+from difficulty_model.comparison import compare, predict_held_out, predict_left_out
 from difficulty_model.errors import InputError
 from difficulty_model.family import in_families, independent, normal, probit, recht_et_al
 from difficulty_model.fitting import Fit, fit
+from difficulty_model.fitting.images import families
 from difficulty_model.law import line_of_normals
 from difficulty_model.readers import read_families
 from difficulty_model.relation import relation_between
@@ -18,20 +20,20 @@ from difficulty_model.specification import Specification
 from worlds import simulate
 
 SPECIFICATION = Specification(in_families(), probit(), normal())
-SPREAD, MEAN, SD = 1.2, np.array([0.0, 0.6]), np.array([1.4, 1.8])
+SPREAD, MEAN, SD = 1.2, np.array([0.0, 0.6, 0.3]), np.array([1.4, 1.8, 1.5])
 
 
 def near_copies(seed: int, *, images: int = 600) -> tuple[Responses, np.ndarray]:
     """Six models, of which the first is there in five more copies that do alike on an image; and difficulties."""
     rng = np.random.default_rng(seed)
-    stratum = np.repeat([0, 1], images)
-    difficulty = rng.normal(MEAN[stratum], SD[stratum])
+    test_set = np.repeat([0, 1, 2], images)
+    difficulty = rng.normal(MEAN[test_set], SD[test_set])
     skill, family = np.append(np.linspace(-0.5, 2.0, 6), np.full(5, 0.8)), np.append(np.arange(6), np.zeros(5, int))
-    effect = SPREAD * rng.normal(size=(6, 2 * images))[family]
-    right = rng.random((11, 2 * images)) < ndtr(skill[:, None] + effect - difficulty)
+    effect = SPREAD * rng.normal(size=(6, 3 * images))[family]
+    right = rng.random((11, 3 * images)) < ndtr(skill[:, None] + effect - difficulty)
     plain = Responses.from_arrays(
-        right, models=[f"m{j}" for j in range(11)], images=[f"i{i}" for i in range(2 * images)],
-        member={"a": stratum == 0, "b": stratum == 1},
+        right, models=[f"m{j}" for j in range(11)], images=[f"i{i}" for i in range(3 * images)],
+        member={"a": test_set == 0, "b": test_set == 1, "c": test_set == 2},
     )
     return plain.with_families({f"m{j}": "copies" for j in (0, *range(6, 11))}), difficulty
 
@@ -58,8 +60,11 @@ def test_other_tables_are_refused(tmp_path: Path, text: str, said: str):
 
 def test_models_that_are_not_named_are_by_themselves():
     responses = simulate(0, skill=np.zeros(4), images={"a": 5}).responses
-    family = responses.with_families({"m3": "m1, by itself", "m1": "x"}).dataset["family"].values
-    assert len(set(family)) == 4
+    known = responses.with_families({"m3": "m0", "m1": "x", "m2": "x"})
+    assert known.dataset["family"].values.tolist() == ["", "x", "x", "m0"]
+    numbers = families(known, SPECIFICATION)
+    assert numbers is not None
+    assert [a == b for a, b in combinations(numbers, 2)] == [False, False, False, True, False, False]
     with pytest.raises(InputError, match="m9"):
         responses.with_families({"m9": "x"})
     # They stay with their models.
@@ -80,11 +85,14 @@ def test_families_that_tell_nothing_are_refused_or_named(caplog: pytest.LogCaptu
 
 @pytest.fixture(scope="module")
 def fitted() -> Fit:
-    return fit(near_copies(0)[0], SPECIFICATION, random_seed=0, method="laplace", progress=False)
+    responses = near_copies(0)[0].select(test_sets=["a", "b"])
+    return fit(responses, SPECIFICATION, random_seed=0, method="laplace", progress=False)
 
 
 def test_copies_do_not_count_as_so_much_evidence(fitted: Fit):
-    responses, difficulty = near_copies(0)
+    every, difficulty = near_copies(0)
+    responses = every.select(test_sets=["a", "b"])
+    difficulty = difficulty[: len(responses.images)]
     alone = fit(responses, recht_et_al(), random_seed=0, method="laplace", progress=False)
     fits = {"alone": alone, "families": fitted}
     table = compare(fits, progress=False).table.set_index("fit")
@@ -98,6 +106,12 @@ def test_copies_do_not_count_as_so_much_evidence(fitted: Fit):
         for name, of in fits.items()
     }
     assert sd["families"] > 1.2 * sd["alone"]
+    # A set that none has seen is told by what its members have in common there, too.
+    new = every.select(test_sets=["c"])
+    told = {name: predict_held_out(of, new, draws=4, progress=False).log_density for name, of in fits.items()}
+    # It has half as many images.
+    expected, error = -table.loc["alone", "difference"] / 2, table.loc["alone", "dse"] / np.sqrt(2)
+    assert told["families"] - told["alone"] == pytest.approx(expected, abs=5 * np.sqrt(1.5) * error)
 
 
 def test_the_line_of_families_has_a_closed_form(fitted: Fit):

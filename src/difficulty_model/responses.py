@@ -196,7 +196,7 @@ class Responses:
     def with_families(self, family_of: Mapping[str, str]) -> "Responses":
         """Return the same responses with the family of every model as the coordinate `family`.
 
-        A model that is not named is by itself.
+        A model that is not named is by itself, which an empty name says.
 
         Raises
         ------
@@ -206,7 +206,7 @@ class Responses:
         for model in family_of:
             if model not in self.models:
                 raise unknown_name("model", model, self.models)
-        families = [family_of.get(model, f"{model}, by itself") for model in self.models]
+        families = [family_of.get(model, "") for model in self.models]
         return Responses(self.dataset.assign_coords(family=(MODEL, families)))
 
     def select(

@@ -141,7 +141,7 @@ def _images_of(patterns: Patterns, stratum: int) -> _Images:
     right = columns[:, :models]
     wrong = 1 - right if patterns.complete else columns[:, models:]
     known = KnownOfImages(distinct(chunks.covariates), distinct(chunks.class_))
-    family = None if patterns.kinds is None else np.asarray(patterns.kinds.family)
+    family = None if patterns.family_answers is None else np.asarray(patterns.family_answers.family)
     # Shared variables, since a backend may compile constants into its code.
     return _Images(shared(right), shared(wrong), shared(distinct(chunks.count)), known, family)
 

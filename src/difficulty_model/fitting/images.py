@@ -66,8 +66,11 @@ def families(responses: Responses, specification: Specification) -> IntArray | N
     if FAMILY not in responses.dataset.coords:
         raise InputError("effects of families need to know the family of every model, which these responses do not "
                          f"tell; give it by `Responses.with_families`, or set the coordinate `{FAMILY}` of models")
-    _, family, sizes = np.unique(responses.dataset[FAMILY].values, return_inverse=True, return_counts=True)
-    if sizes.max() < 2:
+    names = responses.dataset[FAMILY].values.astype(str)
+    family = np.unique(names, return_inverse=True)[1]
+    family = np.where(names == "", len(names) + np.arange(len(names)), family)
+    family = np.unique(family, return_inverse=True)[1]
+    if np.bincount(family).max() < 2:
         raise InputError("every family is of one model only, so that nothing tells of effects of families; give models "
                          "that are alike the same family, or fit them without")
     return family

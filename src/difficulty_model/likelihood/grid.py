@@ -115,8 +115,8 @@ def grid_for(
     grid = sinh_grid(
         center=center, scale=scale, spacing=spacing / refinement, low=low - reach, high=high + reach
     )
-    if patterns.kinds is not None:
-        members = patterns.kinds.members.shape[1]
+    if patterns.family_answers is not None:
+        members = patterns.family_answers.members.shape[1]
         spacing = EFFECT_RESOLUTION / np.sqrt(1 + members * float(needed.effect_information)) / refinement
         reach = EFFECT_REACH * np.sqrt(refinement)
         half = -(-int(np.ceil(reach / spacing)) // (MULTIPLE // 2)) * (MULTIPLE // 2)

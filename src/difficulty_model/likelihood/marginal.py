@@ -9,8 +9,8 @@ is a difficulty; where images differ in discrimination it is a pair of both; ima
 one more node, infinitely hard, where a population has such a share.
 
 Models of one family are not independent given t_q, but given its effect z on the image too. Their part is
-logsumexp_z( Σ_j log P(response j | s_j + spread_j z, t_q) + log φ(z) ), which few kinds of answers of a family have: it
-is tabulated for each, and looked up.
+logsumexp_z( Σ_j log P(response j | s_j + spread_j z, t_q) + log φ(z) ), and a family gives few distinct answers: it is
+tabulated for each, and looked up.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 
 from difficulty_model.curves import ResponseCurve
 from difficulty_model.likelihood.grid import Grid
-from difficulty_model.likelihood.patterns import Chunk, Kinds, Patterns
+from difficulty_model.likelihood.patterns import Chunk, FamilyAnswers, Patterns
 from difficulty_model.populations import Population
 from difficulty_model.skills import InFamilies, Skill, averaged, in_strata
 
@@ -53,8 +53,8 @@ class Tables:
     of_all
         What every image of a stratum adds at each node: the log-share of its population there, unless that is
         shifted, and for complete responses the log-probability that all models are wrong.
-    of_kind
-        What every kind of answers of a family of models adds at each node, if there are families; models of one add
+    of_family_answer
+        What every distinct answer of a family of models adds at each node, if there are families; models of one add
         nothing to the other two.
     shifted
         The populations, where they are shifted image by image.
@@ -62,7 +62,7 @@ class Tables:
 
     response: Float[Array, "stratum column node"]
     of_all: Float[Array, "stratum node"]
-    of_kind: Float[Array, "stratum kind node"] | None
+    of_family_answer: Float[Array, "stratum answer node"] | None
     shifted: Shifted | None
 
 
@@ -81,11 +81,11 @@ def tabulate(
         What is to be looked up.
     """
     right, wrong = log_probabilities(in_strata(skill), averaged(skill, curve), populations, grid)
-    of_kind, complete = None, patterns.complete
-    if patterns.kinds is not None:
-        alone = patterns.kinds.family[:, None] < 0
+    of_answer, complete = None, patterns.complete
+    if patterns.family_answers is not None:
+        alone = patterns.family_answers.family[:, None] < 0
         right, wrong = (jnp.where(alone, of, 0.0) for of in (right, wrong))
-        of_kind = _of_kinds(skill, curve, populations, grid, patterns.kinds)
+        of_answer = _of_family_answers(skill, curve, populations, grid, patterns.family_answers)
     shifted = populations.is_shifted()
     shares = jnp.zeros(()) if shifted else jax.vmap(lambda p: log_shares(p, grid, None))(populations)
     strata = jax.tree.leaves(populations)[0].shape[0]
@@ -93,7 +93,7 @@ def tabulate(
     return Tables(
         right - wrong if complete else jnp.concatenate([right, wrong], axis=1),
         of_all,
-        of_kind,
+        of_answer,
         Shifted(populations, grid) if shifted else None,
     )
 
@@ -112,9 +112,9 @@ def log_probabilities(
     return jax.vmap(lambda of_stratum: jax.vmap(of_one)(of_stratum, curve), in_axes=1)(skill)
 
 
-def _of_kinds(
-    skill: Skill, curve: ResponseCurve, populations: Population, grid: Grid, kinds: Kinds
-) -> Float[Array, "stratum kind node"]:
+def _of_family_answers(
+    skill: Skill, curve: ResponseCurve, populations: Population, grid: Grid, answers: FamilyAnswers
+) -> Float[Array, "stratum answer node"]:
     assert isinstance(skill, InFamilies)
     assert grid.effects is not None
     spread, effects = skill.spread[:, None], grid.effects
@@ -124,14 +124,14 @@ def _of_kinds(
     log_share = jax.nn.log_softmax(norm.logpdf(effects))
 
     @jax.checkpoint
-    def of_chunk(chunk: tuple[Array, Array, Array]) -> Float[Array, "stratum kind node"]:
+    def of_chunk(chunk: tuple[Array, Array, Array]) -> Float[Array, "stratum answer node"]:
         members, times_right, times_wrong = chunk
         given = jnp.einsum("km,smnz->sknz", times_right, right[:, members])
         given += jnp.einsum("km,smnz->sknz", times_wrong, wrong[:, members])
         return logsumexp(given + log_share, axis=-1)
 
-    # Made again for the gradient: kinds × nodes × effects may be many.
-    every = jax.lax.map(of_chunk, (kinds.members, kinds.right, kinds.wrong))
+    # Made again for the gradient: answers × nodes × effects may be many.
+    every = jax.lax.map(of_chunk, (answers.members, answers.right, answers.wrong))
     return every.swapaxes(0, 1).reshape(len(right), -1, right.shape[2])
 
 
@@ -207,9 +207,9 @@ def _joint(tables: Tables, chunk: Chunk) -> Float[Array, "pattern node"]:
     """Return log p(responses, node) for every pattern."""
     response = tables.response[chunk.stratum if len(tables.response) > 1 else 0]
     joint = chunk.responses.astype(response.dtype) @ response + tables.of_all[chunk.stratum]
-    if tables.of_kind is not None:
-        of_kind = tables.of_kind[chunk.stratum if len(tables.of_kind) > 1 else 0]
-        joint += of_kind[chunk.kind].sum(1)
+    if tables.of_family_answer is not None:
+        of_answer = tables.of_family_answer[chunk.stratum if len(tables.of_family_answer) > 1 else 0]
+        joint += of_answer[chunk.family_answer].sum(1)
     if tables.shifted is None:
         return joint
     return joint + shares_of_patterns(tables.shifted.populations, tables.shifted.grid, chunk)

@@ -14,8 +14,8 @@ CHUNK = 2048
 """Patterns per chunk: at 100 grid nodes a chunk's temporaries (1.6 MB each) stay in a core's cache; longer and shorter
 chunks are slower (`benchmarks/kernel.py`)."""
 
-KINDS = 64
-"""Kinds of a family's answers per chunk."""
+FAMILY_ANSWERS = 64
+"""Distinct answers of a family per chunk."""
 
 
 @jax.tree_util.register_dataclass
@@ -34,8 +34,8 @@ class Chunk:
         What the populations of the pattern's images depend on; no column where they do not.
     class_
         Number of the class of the pattern's images; 0 where classes do not matter.
-    kind
-        What every family of models answered: its number among `Kinds`; no column where there are no families.
+    family_answer
+        What every family of models answered: its number among `FamilyAnswers`; no column where there are no families.
     stratum
         That of all images of the chunk.
     """
@@ -44,13 +44,13 @@ class Chunk:
     count: Float[Array, "... pattern"]
     covariates: Float[Array, "... pattern covariate"]
     class_: Int[Array, "... pattern"]
-    kind: Int[Array, "... pattern family"]
+    family_answer: Int[Array, "... pattern family"]
     stratum: Int[Array, "..."]
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Kinds:
+class FamilyAnswers:
     """What families of models answered: the distinct responses of each, in chunks of one family.
 
     Attributes
@@ -64,8 +64,8 @@ class Kinds:
     """
 
     members: Int[Array, "chunk slot"]
-    right: Float[Array, "chunk kind slot"]
-    wrong: Float[Array, "chunk kind slot"]
+    right: Float[Array, "chunk answer slot"]
+    wrong: Float[Array, "chunk answer slot"]
     family: Int[Array, "model"]
 
 
@@ -82,7 +82,7 @@ class Patterns:
         Number of every image's pattern, counted through the chunks.
     showings
         How often each model was shown an image at most.
-    kinds
+    family_answers
         What families of models answered, if there are any.
     complete
         Whether every model answered every image exactly once.
@@ -91,7 +91,7 @@ class Patterns:
     chunks: Chunk
     of_image: Int[Array, "image"]
     showings: Int[Array, "model"]
-    kinds: Kinds | None
+    family_answers: FamilyAnswers | None
     complete: bool = field(metadata={"static": True})
 
 
@@ -144,7 +144,7 @@ def collapse(
         out[place] = values
         return out.reshape(shape)
 
-    kinds, kind = (None, np.zeros((len(first), 0), np.int32)) if family is None else _kinds(
+    answers, answer = (None, np.zeros((len(first), 0), np.int32)) if family is None else _family_answers(
         right[:, first], shown[:, first], family
     )
     return Patterns(
@@ -153,22 +153,22 @@ def collapse(
             laid_out(count.astype(np.float64)),  # pyright: ignore[reportArgumentType]
             laid_out(covariates[first]),  # pyright: ignore[reportArgumentType]
             laid_out(class_[first]),  # pyright: ignore[reportArgumentType]
-            laid_out(kind),  # pyright: ignore[reportArgumentType]
+            laid_out(answer),  # pyright: ignore[reportArgumentType]
             np.repeat(strata.astype(np.int32), chunks),  # pyright: ignore[reportArgumentType]
         ),
         place[pattern_of_image],  # pyright: ignore[reportArgumentType]
         shown.max(axis=1),  # pyright: ignore[reportArgumentType]
-        kinds,
+        answers,
         complete,
     )
 
 
-def _kinds(
+def _family_answers(
     right: Integer[np.ndarray, "model pattern"],
     shown: Integer[np.ndarray, "model pattern"],
     family: Int[np.ndarray, "model"],
-) -> tuple[Kinds | None, Int[np.ndarray, "pattern family"]]:
-    """Return the kinds of answers of all families, and every pattern's.
+) -> tuple[FamilyAnswers | None, Int[np.ndarray, "pattern family"]]:
+    """Return the distinct answers of all families, and every pattern's.
 
     A family that gives one answer per image, of one model shown it once, needs none: its effect can be averaged over.
     """
@@ -177,21 +177,21 @@ def _kinds(
     families = [np.flatnonzero(of_model == f) for f in np.flatnonzero(several)]
     if not families:
         return None, np.zeros((right.shape[1], 0), np.int32)
-    slots, chunks, kind = max(map(len, families)), [], []
+    slots, chunks, of_pattern = max(map(len, families)), [], []
     for members in families:
         answers = np.stack([right[members], (shown - right)[members]]).astype(np.float64)
-        distinct, of_pattern = np.unique(answers.reshape(-1, answers.shape[-1]).T, axis=0, return_inverse=True)
-        kind.append(of_pattern.ravel() + len(chunks) * KINDS)
+        distinct, number = np.unique(answers.reshape(-1, answers.shape[-1]).T, axis=0, return_inverse=True)
+        of_pattern.append(number.ravel() + len(chunks) * FAMILY_ANSWERS)
         distinct = distinct.reshape(len(distinct), 2, len(members)).swapaxes(0, 1)
-        for start in range(0, distinct.shape[1], KINDS):
-            of_chunk = np.zeros((2, KINDS, slots))
-            part = distinct[:, start : start + KINDS]
+        for start in range(0, distinct.shape[1], FAMILY_ANSWERS):
+            of_chunk = np.zeros((2, FAMILY_ANSWERS, slots))
+            part = distinct[:, start : start + FAMILY_ANSWERS]
             of_chunk[:, : part.shape[1], : len(members)] = part
             chunks.append((np.resize(members, slots), *of_chunk))
     members, times_right, times_wrong = map(np.array, zip(*chunks, strict=True))
     numbers = np.where(several, np.cumsum(several) - 1, -1)[of_model]
-    kinds = Kinds(members, times_right, times_wrong, numbers)  # pyright: ignore[reportArgumentType]
-    return kinds, np.stack(kind, axis=1).astype(np.int32)
+    found = FamilyAnswers(members, times_right, times_wrong, numbers)  # pyright: ignore[reportArgumentType]
+    return found, np.stack(of_pattern, axis=1).astype(np.int32)
 
 
 def _bytes(values: np.ndarray) -> np.ndarray:
