@@ -22,7 +22,7 @@ from difficulty_model.misfit.record import (
     said,
 )
 from difficulty_model.misfit.replication import Draws
-from difficulty_model.types import FloatArray, IntArray
+from difficulty_model.types import IntArray
 
 NAME = "local-dependence"
 
@@ -39,7 +39,7 @@ TOGETHER = 0.2
 network, and beside them families such as all VGGs, 14 groups of 39 models."""
 
 
-def measure(residual: Float[FloatArray, "model image"], shown: IntArray) -> Float[np.ndarray, "pair"]:
+def measure(residual: Float[np.ndarray, "model image"], shown: IntArray) -> Float[np.ndarray, "pair"]:
     """Return Q3 of every pair of models; not a number where they share no image, or one has no residual."""
     seen = (shown > 0).astype(np.float32)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from difficulty_model.misfit.parts import Part
 from difficulty_model.misfit.record import MisfitCheck, compared, said
 from difficulty_model.misfit.replication import Draws
-from difficulty_model.types import IMAGE, TEST_SET, FloatArray
+from difficulty_model.types import IMAGE, TEST_SET
 
 NAME = "image-fit"
 
@@ -30,7 +30,7 @@ EDGES = np.arange(-12, 8.25, 0.5)
 
 
 def measure(
-    draws: Draws, residual: Float[FloatArray, "model image"], expected: Float[FloatArray, "model image"]
+    draws: Draws, residual: Float[np.ndarray, "model image"], expected: Float[np.ndarray, "model image"]
 ) -> Float[np.ndarray, "image"]:
     """Return the score of every image; 0 where its responses cannot tell, as where all are certain.
 

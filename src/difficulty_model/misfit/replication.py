@@ -31,7 +31,7 @@ from difficulty_model.posterior import on_grid
 from difficulty_model.responses import Responses
 from difficulty_model.skills import InFamilies, averaged, in_strata
 from difficulty_model.specification import Specification
-from difficulty_model.types import FloatArray, IntArray
+from difficulty_model.types import IntArray
 
 EFFECTS = np.linspace(-6, 6, 41)
 """Effects that families of models have in replicates, in standard deviations."""
@@ -174,7 +174,7 @@ def _nodes_and_curves(
 
 def expected_right(
     draws: Draws, d: int, right: IntArray, *, models: IntArray, given: IntArray
-) -> Float[FloatArray, "model image"]:
+) -> Float[np.ndarray, "model image"]:
     """Return the probability that models are right on each image, given its responses by some models.
 
     The posterior of the image's difficulty is taken on the grid, with the parameters of one draw. Models in families
