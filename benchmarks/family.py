@@ -14,19 +14,19 @@ SPECIFICATIONS = {
     "Recht et al.": [],
     "unlearnable": ["--unlearnable"],
     "flexible": ["--population", "flexible"],
-    "slopes": ["--curve", "slopes"],
-    "slopes, unlearnable": ["--curve", "slopes", "--unlearnable"],
-    "slopes, lapses": ["--curve", "slopes", "--lapses", "per-model"],
-    "slopes, two normals": ["--curve", "slopes", "--population", "two-normals"],
-    "slopes, skew-normal": ["--curve", "slopes", "--population", "skew-normal"],
-    "slopes, Student t": ["--curve", "slopes", "--population", "student-t"],
-    "slopes, flexible": ["--curve", "slopes", "--population", "flexible"],
-    "slopes, lost skill": ["--curve", "slopes", "--skill-loss"],
-    "slopes, flexible, lost skill": ["--curve", "slopes", "--population", "flexible", "--skill-loss"],
+    "slopes": ["--slopes"],
+    "slopes, unlearnable": ["--slopes", "--unlearnable"],
+    "slopes, lapses": ["--slopes", "--lapses", "per-model"],
+    "slopes, two normals": ["--slopes", "--population", "two-normals"],
+    "slopes, skew-normal": ["--slopes", "--population", "skew-normal"],
+    "slopes, Student t": ["--slopes", "--population", "student-t"],
+    "slopes, flexible": ["--slopes", "--population", "flexible"],
+    "slopes, lost skill": ["--slopes", "--skill-loss"],
+    "slopes, flexible, lost skill": ["--slopes", "--population", "flexible", "--skill-loss"],
 }
 """Options of `difficulty-model fit`."""
 
-IN_FAMILIES = {"families": [], "slopes, families": ["--curve", "slopes"]}
+IN_FAMILIES = {"families": [], "slopes, families": ["--slopes"]}
 """The same of specifications that take the families of models from a table."""
 
 

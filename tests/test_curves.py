@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from scipy.special import log_ndtr
 
-from difficulty_model.curves import Lapsing, Probit, ResponseCurve, Sloped
+from difficulty_model.curves import Lapsing, Logistic, Probit, ResponseCurve, Sloped
 
 # Plain floats: outside the context of float64 an array would be rounded when it is made.
 CURVES: list[ResponseCurve] = [  # pyright: ignore[reportAssignmentType]
     Probit(),
     Sloped(0.4),  # pyright: ignore[reportArgumentType]
     Sloped(2.5),  # pyright: ignore[reportArgumentType]
+    Logistic(),
+    Sloped(1.4, Logistic()),  # pyright: ignore[reportArgumentType]
     Lapsing(Probit(), 0.1, 0.02),  # pyright: ignore[reportArgumentType]
     Lapsing(Sloped(1.7), 0.0, 0.05),  # pyright: ignore[reportArgumentType]
     Lapsing(Probit(), 0.001, 0.0),  # pyright: ignore[reportArgumentType]
@@ -115,6 +117,14 @@ def test_rates_of_zero_are_the_curve_itself_and_have_finite_derivatives():
         return jnp.stack(curve.log_probabilities(jnp.asarray(SKILL), far)).sum()
 
     assert np.isfinite(jax.grad(total)(jnp.asarray(0.0)))
+
+
+def test_the_logistic_curve_is_near_the_probit_and_heavier_in_the_tails():
+    near, far = (log_probabilities(curve, NEAR) for curve in (Logistic(), Probit()))
+    assert np.abs(np.exp(near[0]) - np.exp(far[0])).max() == pytest.approx(0.0095, abs=1e-4)
+    np.testing.assert_allclose(np.exp(near[0]), 1 / (1 + np.exp(-1.702 * NEAR)), rtol=1e-14)
+    beyond = np.abs(NEAR) > 3
+    assert (np.minimum(*near)[beyond] > np.minimum(*far)[beyond]).all()
 
 
 @every_curve

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from difficulty_model.curves import Probit, ResponseCurve, Sloped
+from difficulty_model.curves import Probit, Sloped
 from difficulty_model.distributions import LogNormal, Normal
 from difficulty_model.errors import InputError
 from difficulty_model.family import (
@@ -193,22 +193,10 @@ def test_a_population_is_modified_once_in_each_way():
         require_valid(replace(recht_et_al(), population=with_atom(in_classes(with_atom(normal())))))
 
 
-class Uniform(ResponseCurve):
-    """A curve of the user's own, without `averaged`."""
-
-    def log_probabilities(self, skill, difficulty):  # noqa: ANN001, ANN201
-        right = jnp.clip(0.5 + skill - difficulty, 1e-9, 1 - 1e-9)
-        return jnp.log(right), jnp.log1p(-right)
-
-    def width(self):  # noqa: ANN201
-        return jnp.asarray(0.3)
-
-
 @pytest.mark.parametrize(("specification", "reason"), [
     (Specification(in_families(), probit(), discriminating(normal())), "leave one of them out"),
     (Specification(in_families(in_families()), probit(), normal()), "each once"),
     (Specification(replace(losing(), skill=in_families()), probit(), normal()), "each once"),
-    (Specification(in_families(), with_lapses(Uniform()), normal()), "Uniform has no method `averaged`"),
 ])
 def test_families_that_do_not_go_with_the_rest_are_refused(specification: Specification, reason: str):
     with pytest.raises(InputError, match=reason):

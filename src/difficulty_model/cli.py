@@ -57,7 +57,7 @@ class CurveShape(StrEnum):
     """How skill and difficulty make the probability of being right."""
 
     PROBIT = "probit"
-    SLOPES = "slopes"
+    LOGISTIC = "logistic"
 
 
 class Lapses(StrEnum):
@@ -78,7 +78,8 @@ class Shape(StrEnum):
     FLEXIBLE = "flexible"
 
 
-CurveOption = Annotated[CurveShape, typer.Option("--curve", help="probit, or a slope per model.")]
+CurveOption = Annotated[CurveShape, typer.Option("--curve", help="probit, or logistic, which forgives lapses more.")]
+Slopes = Annotated[bool, typer.Option("--slopes", help="A slope of the curve per model.")]
 LapsesOption = Annotated[Lapses, typer.Option("--lapses", help="Rate at which models miss the easiest images.")]
 Guess = Annotated[float, typer.Option("--guess", help="Rate at which models guess the hardest: 1/number of classes.")]
 Population = Annotated[Shape, typer.Option("--population", help="Shape of the distribution of difficulty.")]
@@ -160,7 +161,7 @@ def check(
 
 
 @app.command(epilog="Example: `difficulty-model fit responses.nc -o fit.nc --seed 1`; with better models: "
-             "`difficulty-model fit responses.nc -o slopes.nc --curve slopes --population flexible --unlearnable`")
+             "`difficulty-model fit responses.nc -o slopes.nc --curve logistic --slopes --population flexible`")
 def fit(
     responses: Annotated[Path, typer.Argument(help="Responses file, as `import` writes it.")],
     output: Output,
@@ -170,6 +171,7 @@ def fit(
     chains: Annotated[int, typer.Option(help="Chains.")] = 4,
     seed: Annotated[int, typer.Option(help="Of all randomness: same seed and machine, same file.")] = 0,
     curve: CurveOption = CurveShape.PROBIT,
+    slopes: Slopes = False,
     lapses: LapsesOption = Lapses.NONE,
     guess: Guess = 0.0,
     population: Population = Shape.NORMAL,
@@ -205,8 +207,8 @@ def fit(
     if families is not None:
         chosen = chosen.with_families(read_families(families))
     specification = _specification(
-        curve, lapses, guess, population, unlearnable=unlearnable, discriminations=discriminations, classes=classes,
-        covariates=names, skill_loss=skill_loss, families=families is not None,
+        curve, lapses, guess, population, slopes=slopes, unlearnable=unlearnable, discriminations=discriminations,
+        classes=classes, covariates=names, skill_loss=skill_loss, families=families is not None,
     )
     with written_whole(output) as temporary:  # around the work, so that a bad path is told before it
         fitted = fit_responses(
@@ -251,9 +253,10 @@ def compare(
         _print_comparison(plain)
 
 
-@app.command(epilog="Example: `difficulty-model calibrate --curve slopes --worlds 100`")
+@app.command(epilog="Example: `difficulty-model calibrate --slopes --worlds 100`")
 def calibrate(
     curve: CurveOption = CurveShape.PROBIT,
+    slopes: Slopes = False,
     lapses: LapsesOption = Lapses.NONE,
     guess: Guess = 0.0,
     population: Population = Shape.NORMAL,
@@ -276,8 +279,8 @@ def calibrate(
     from difficulty_model.plots import plot_calibration
 
     specification = narrowed(_specification(
-        curve, lapses, guess, population, unlearnable=unlearnable, discriminations=discriminations, classes=classes,
-        covariates=[], skill_loss=skill_loss, families=families,
+        curve, lapses, guess, population, slopes=slopes, unlearnable=unlearnable, discriminations=discriminations,
+        classes=classes, covariates=[], skill_loss=skill_loss, families=families,
     ))
     found = calibrate_software(
         specification, worlds=worlds, models=models, images=images, method=method.value,  # pyright: ignore[reportArgumentType]
@@ -348,6 +351,7 @@ def _specification(
     guess: float,
     population: Shape,
     *,
+    slopes: bool,
     unlearnable: bool,
     discriminations: bool,
     classes: bool,
@@ -358,12 +362,14 @@ def _specification(
     from difficulty_model import family
     from difficulty_model.specification import Specification
 
-    curves = {CurveShape.PROBIT: family.probit, CurveShape.SLOPES: family.slopes}
+    curves = {CurveShape.PROBIT: family.probit, CurveShape.LOGISTIC: family.logistic}
     shapes = {
         Shape.NORMAL: family.normal, Shape.TWO_NORMALS: family.two_normals, Shape.SKEW_NORMAL: family.skew_normal,
         Shape.STUDENT_T: family.student_t, Shape.FLEXIBLE: family.flexible,
     }
     of_models, of_images = curves[curve](), shapes[population]()
+    if slopes:
+        of_models = family.slopes(of_models)
     if lapses is not Lapses.NONE:
         of_models = family.with_lapses(of_models, per_model=lapses is Lapses.PER_MODEL, guess=guess)
     elif guess:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from difficulty_model import populations
-from difficulty_model.curves import Lapsing, Probit, ResponseCurve, Sloped
+from difficulty_model.curves import Lapsing, Logistic, Probit, ResponseCurve, Sloped
 from difficulty_model.distributions import Beta, LogNormal, Normal
 from difficulty_model.errors import InputError
 from difficulty_model.populations import Population
@@ -76,9 +76,18 @@ def probit() -> ResponseCurve:
     return Probit()
 
 
-def slopes() -> ResponseCurve:
-    """Return Φ(a (s − τ)) with a slope per model, equally likely to be off 1 by a factor either way."""
-    return Sloped(_prior(LogNormal(1.0, 0.5), "model", reference=1.0, held="mean"))
+def logistic() -> ResponseCurve:
+    """Return 1/(1 + exp(−1.702 (s − τ))), which forgives responses that are out of order."""
+    return Logistic()
+
+
+def slopes(curve: ResponseCurve | None = None) -> ResponseCurve:
+    """Return the curve, or the probit, with a slope per model, equally likely to be off 1 by a factor either way.
+
+    Of the probit it is Φ(a (s − τ)).
+    """
+    slope = _prior(LogNormal(1.0, 0.5), "model", reference=1.0, held="mean")
+    return Sloped(slope, probit() if curve is None else curve)
 
 
 def with_guesses(curve: ResponseCurve, rate: float) -> ResponseCurve:

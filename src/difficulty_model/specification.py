@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from difficulty_model import curves, distributions, populations, skills
-from difficulty_model.curves import Lapsing, ResponseCurve
+from difficulty_model.curves import ResponseCurve
 from difficulty_model.errors import InputError
 from difficulty_model.populations import Discriminating, InClasses, Modified, Population, Regressed
 from difficulty_model.skills import InFamilies, Losing
@@ -150,8 +150,6 @@ def require_valid(specification: Any) -> None:
         part = getattr(specification, name)
         if not isinstance(part, kind):
             raise InputError(f"the {name} of a specification must be a {kind.__name__}; got {str(part)[:80]}")
-    if isinstance(specification.skill, InFamilies):
-        _require_families_suit(specification)
     within = specification.skill.skill if isinstance(specification.skill, InFamilies) else specification.skill
     if isinstance(within, InFamilies) or (isinstance(within, Losing) and dataclasses.is_dataclass(within.skill)
                                           and not isinstance(within.skill, Prior)):
@@ -172,22 +170,12 @@ def require_valid(specification: Any) -> None:
                 raise InputError(f"the prior of {path} must be over {', '.join(map(repr, get_args(Dimension)))} or "
                                  f"None; got {prior.over!r}")
     kinds = [type(part) for part in modifiers(specification)]
+    if isinstance(specification.skill, InFamilies) and Discriminating in kinds:
+        raise InputError("discriminations of images and effects of families of models cannot be had together: only "
+                         "one number per image beside its difficulty is integrated out; leave one of them out")
     for kind in set(kinds):
         if kinds.count(kind) > 1:
             raise InputError(f"a population can be {kind.__name__} once only; got it {kinds.count(kind)} times")
-
-
-def _require_families_suit(specification: Specification) -> None:
-    """Raise an `InputError` if effects of families cannot be had with the other parts."""
-    if any(isinstance(part, Discriminating) for part in modifiers(specification)):
-        raise InputError("discriminations of images and effects of families of models cannot be had together: only "
-                         "one number per image beside its difficulty is integrated out; leave one of them out")
-    curve: Any = specification.curve
-    while isinstance(curve, Lapsing):
-        curve = curve.curve
-    if type(curve).averaged is ResponseCurve.averaged:
-        raise InputError(f"{type(curve).__name__} has no method `averaged`, which effects of families need; write it, "
-                         "or leave families out")
 
 
 def require_identified(specification: Specification, sizes: Mapping[str, int]) -> None:

@@ -17,6 +17,7 @@ from difficulty_model.family import (
     in_classes,
     in_families,
     independent,
+    logistic,
     losing,
     normal,
     probit,
@@ -46,6 +47,8 @@ class Case(NamedTuple):
 CASES = {
     "recht_et_al": Case(recht_et_al()),
     "laplace": Case(recht_et_al(), method="laplace"),
+    "logistic": Case(Specification(independent(), logistic(), normal())),
+    "logistic slopes": Case(Specification(independent(), slopes(logistic()), normal())),
     "slopes": Case(Specification(independent(), slopes(), normal())),
     "with_lapses": Case(Specification(independent(), with_lapses(probit()), normal())),
     "with_lapses per model and guesses": Case(

@@ -26,6 +26,7 @@ from difficulty_model.family import (
     in_classes,
     in_families,
     independent,
+    logistic,
     losing,
     normal,
     probit,
@@ -57,6 +58,8 @@ from difficulty_model.exporting.pymc_model import pymc_model  # noqa: E402
 
 SPECIFICATIONS = {
     "slopes, student t": Specification(independent(), slopes(), student_t()),
+    "logistic": Specification(independent(), logistic(), normal()),
+    "logistic slopes, lapses": Specification(independent(), with_lapses(slopes(logistic()), per_model=True), normal()),
     "a lapse rate, two normals": Specification(independent(), with_lapses(probit()), two_normals()),
     "lapses and guesses of every model, skew-normal": Specification(
         independent(), with_lapses(slopes(), per_model=True, guess=None), skew_normal()

@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.integrate import quad
-from scipy.special import ndtr
+from scipy.special import expit, ndtr
 from scipy.stats import norm, skewnorm
 from scipy.stats import t as student
 
-from difficulty_model.curves import Lapsing, Probit, ResponseCurve, Sloped
+from difficulty_model.curves import Lapsing, Logistic, Probit, ResponseCurve, Sloped
 from difficulty_model.likelihood import Patterns, collapse, grid_for, log_likelihood, tabulate
 from difficulty_model.populations import (
     Discriminating,
@@ -87,6 +87,11 @@ FAMILY, IN_FAMILIES = np.array([0, 1, 0, 0, 2]), np.array([0.5, 0.8, 1.2, 0.3, 0
 NORMAL = Normal(MEAN, SD)  # pyright: ignore[reportArgumentType]
 CASES: dict[str, Case] = {
     "slopes": Case(NORMAL, plain_normal, Sloped(SLOPE), lambda away, j: ndtr(SLOPE[j] * away)),  # pyright: ignore
+    "logistic": Case(NORMAL, plain_normal, Logistic(), lambda away, j: expit(1.702 * away)),
+    "logistic slopes in families": Case(
+        NORMAL, plain_normal, Sloped(SLOPE, Logistic()), lambda away, j: expit(1.702 * SLOPE[j] * away),  # pyright: ignore
+        skill=InFamilies(SKILL, IN_FAMILIES), in_families=IN_FAMILIES,  # pyright: ignore
+    ),
     "lapses": Case(
         NORMAL, plain_normal, Lapsing(Probit(), per_model(0.1), per_model(0.05)),  # pyright: ignore
         lambda away, j: 0.1 + 0.85 * ndtr(away), floor=0.1,

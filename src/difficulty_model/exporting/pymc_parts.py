@@ -103,10 +103,15 @@ def _probit(_: curves.Probit, skill: Tensor, difficulty: Tensor) -> tuple[Tensor
     return log_ndtr(skill - difficulty), log_ndtr(difficulty - skill)
 
 
+@log_probabilities.register(curves.Logistic)
+def _logistic(_: curves.Logistic, skill: Tensor, difficulty: Tensor) -> tuple[Tensor, Tensor]:
+    odds = curves.LOGISTIC * (skill - difficulty)
+    return -log_add_exp(odds * 0, -odds), -log_add_exp(odds * 0, odds)
+
+
 @log_probabilities.register(curves.Sloped)
 def _sloped(curve: Any, skill: Tensor, difficulty: Tensor) -> tuple[Tensor, Tensor]:
-    ahead = curve.slope * (skill - difficulty)
-    return log_ndtr(ahead), log_ndtr(-ahead)
+    return log_probabilities(curve.curve, curve.slope * skill, curve.slope * difficulty)
 
 
 @log_probabilities.register(curves.Lapsing)
