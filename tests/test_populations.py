@@ -20,7 +20,8 @@ from difficulty_model.populations import (
     SkewNormal,
     StudentT,
     TwoNormals,
-    WithAtom,
+    WithUnlearnable,
+    WithUnmissable,
 )
 
 # Plain floats: outside the context of float64 an array would be rounded when it is made.
@@ -120,7 +121,14 @@ def test_bends_change_neither_level_nor_tilt_nor_parabola_and_roughness_is_their
 def test_an_atom_leaves_the_rest_in_proportion():
     points = jnp.linspace(-5, 5, 101)
     plain = Normal(0.0, 1.0)  # pyright: ignore[reportArgumentType]
-    atom = WithAtom(plain, 0.1)  # pyright: ignore[reportArgumentType]
+    atom = WithUnlearnable(plain, 0.1)  # pyright: ignore[reportArgumentType]
     np.testing.assert_allclose(atom.log_density(points) - plain.log_density(points), np.log(0.9), rtol=1e-12)
-    assert float(atom.log_unlearnable()) == pytest.approx(np.log(0.1))
-    assert plain.log_unlearnable() is None
+    assert atom.log_atoms() == {np.inf: pytest.approx(np.log(0.1))}
+    assert plain.log_atoms() == {}
+
+
+def test_an_atom_around_another_takes_its_share_first():
+    both = WithUnmissable(WithUnlearnable(Normal(0.0, 1.0), 0.1), 0.2)  # pyright: ignore[reportArgumentType]
+    shares = {at: np.exp(float(log_share)) for at, log_share in both.log_atoms().items()}
+    assert shares == {np.inf: pytest.approx(0.08), -np.inf: pytest.approx(0.2)}
+    assert np.exp(float(both.log_density(jnp.zeros(1))[0])) == pytest.approx(0.72 / np.sqrt(2 * np.pi))

@@ -8,7 +8,16 @@ from scipy.special import ndtr
 from scipy.stats import norm
 
 from difficulty_model.distributions import Normal as NormalPrior
-from difficulty_model.family import independent, losing, normal, probit, recht_et_al, slopes, two_normals, with_atom
+from difficulty_model.family import (
+    independent,
+    losing,
+    normal,
+    probit,
+    recht_et_al,
+    slopes,
+    two_normals,
+    with_unlearnable,
+)
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.law import line_of_normals
 from difficulty_model.relation import relation_between
@@ -40,7 +49,7 @@ def test_of_normal_populations_it_is_the_line_of_the_closed_form(responses):  # 
 
 @pytest.mark.parametrize("atom", [False, True])
 def test_of_other_populations_it_is_that_of_quadrature(responses, atom: bool):  # noqa: ANN001
-    population = with_atom(two_normals()) if atom else two_normals()
+    population = with_unlearnable(two_normals()) if atom else two_normals()
     fitted = quick(responses, Specification(independent(), probit(), population))
     found = relation_between(fitted, (0, 1))
     at = "population.population." if atom else "population."

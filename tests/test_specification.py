@@ -25,9 +25,9 @@ from difficulty_model.family import (
     slopes,
     student_t,
     two_normals,
-    with_atom,
     with_guesses,
     with_lapses,
+    with_unlearnable,
 )
 from difficulty_model.populations import Flexible, InClasses
 from difficulty_model.populations import Normal as NormalPopulation
@@ -150,10 +150,10 @@ SIZES = {"model": 3, "stratum": 2, "class_": 4, "covariate": 0, "bend": 8}
 
 @pytest.mark.parametrize("specification", [
     recht_et_al(), Specification(independent(), slopes(), flexible()), Specification(losing(), probit(), two_normals()),
-    Specification(independent(), with_lapses(slopes(), per_model=True, guess=None), with_atom(skew_normal())),
+    Specification(independent(), with_lapses(slopes(), per_model=True, guess=None), with_unlearnable(skew_normal())),
     Specification(independent(), probit(), in_classes(student_t())),
     Specification(independent(), probit(), discriminating(regressed(normal(), ["a"]))),
-    Specification(in_families(losing()), with_lapses(slopes()), with_atom(normal())),
+    Specification(in_families(losing()), with_lapses(slopes()), with_unlearnable(normal())),
 ], ids=["recht", "slopes", "losing", "lapses", "classes", "discriminating", "families"])
 def test_the_family_is_valid_identified_and_kept_in_writing(specification: Specification):
     require_valid(specification)
@@ -169,7 +169,7 @@ FREE_TREND = replace(losing(), trend=Prior(Normal(0.0, 1.0), over="stratum"))  #
 
 @pytest.mark.parametrize(("specification", "sizes", "reason"), [
     (FREE_MEAN, SIZES, "skills and population.mean are both free"),
-    (replace(FREE_MEAN, population=with_atom(FREE_MEAN.population)), SIZES, "population.population.mean are both free"),
+    (replace(FREE_MEAN, population=with_unlearnable(FREE_MEAN.population)), SIZES, "population.mean are both free"),
     (FREE_SLOPE, SIZES, "all free"),
     (replace(recht_et_al(), skill=losing()), SIZES | {"stratum": 1}, "one test set only"),
     (replace(recht_et_al(), skill=FREE_TREND), SIZES, "skill.trend is free in the first"),
@@ -189,8 +189,8 @@ def test_holding_skills_frees_locations(skill: object):
 
 
 def test_a_population_is_modified_once_in_each_way():
-    with pytest.raises(InputError, match="WithAtom once only; got it 2 times"):
-        require_valid(replace(recht_et_al(), population=with_atom(in_classes(with_atom(normal())))))
+    with pytest.raises(InputError, match="WithUnlearnable once only; got it 2 times"):
+        require_valid(replace(recht_et_al(), population=with_unlearnable(in_classes(with_unlearnable(normal())))))
 
 
 @pytest.mark.parametrize(("specification", "reason"), [

@@ -83,6 +83,7 @@ Slopes = Annotated[bool, typer.Option("--slopes", help="A slope of the curve per
 LapsesOption = Annotated[Lapses, typer.Option("--lapses", help="Rate at which models miss the easiest images.")]
 Guess = Annotated[float, typer.Option("--guess", help="Rate at which models guess the hardest: 1/number of classes.")]
 Population = Annotated[Shape, typer.Option("--population", help="Shape of the distribution of difficulty.")]
+Unmissable = Annotated[bool, typer.Option("--unmissable", help="Beside it a share of images that all get right.")]
 Unlearnable = Annotated[bool, typer.Option("--unlearnable", help="Beside it a share of images that none gets right.")]
 Classes = Annotated[bool, typer.Option("--classes", help="Effects of the images' classes on difficulty.")]
 Discriminations = Annotated[
@@ -175,6 +176,7 @@ def fit(
     lapses: LapsesOption = Lapses.NONE,
     guess: Guess = 0.0,
     population: Population = Shape.NORMAL,
+    unmissable: Unmissable = False,
     unlearnable: Unlearnable = False,
     discriminations: Discriminations = False,
     classes: Classes = False,
@@ -207,8 +209,9 @@ def fit(
     if families is not None:
         chosen = chosen.with_families(read_families(families))
     specification = _specification(
-        curve, lapses, guess, population, slopes=slopes, unlearnable=unlearnable, discriminations=discriminations,
-        classes=classes, covariates=names, skill_loss=skill_loss, families=families is not None,
+        curve, lapses, guess, population, slopes=slopes, unmissable=unmissable, unlearnable=unlearnable,
+        discriminations=discriminations, classes=classes, covariates=names, skill_loss=skill_loss,
+        families=families is not None,
     )
     with written_whole(output) as temporary:  # around the work, so that a bad path is told before it
         fitted = fit_responses(
@@ -260,6 +263,7 @@ def calibrate(
     lapses: LapsesOption = Lapses.NONE,
     guess: Guess = 0.0,
     population: Population = Shape.NORMAL,
+    unmissable: Unmissable = False,
     unlearnable: Unlearnable = False,
     discriminations: Discriminations = False,
     classes: Classes = False,
@@ -279,8 +283,8 @@ def calibrate(
     from difficulty_model.plots import plot_calibration
 
     specification = narrowed(_specification(
-        curve, lapses, guess, population, slopes=slopes, unlearnable=unlearnable, discriminations=discriminations,
-        classes=classes, covariates=[], skill_loss=skill_loss, families=families,
+        curve, lapses, guess, population, slopes=slopes, unmissable=unmissable, unlearnable=unlearnable,
+        discriminations=discriminations, classes=classes, covariates=[], skill_loss=skill_loss, families=families,
     ))
     found = calibrate_software(
         specification, worlds=worlds, models=models, images=images, method=method.value,  # pyright: ignore[reportArgumentType]
@@ -352,6 +356,7 @@ def _specification(
     population: Shape,
     *,
     slopes: bool,
+    unmissable: bool,
     unlearnable: bool,
     discriminations: bool,
     classes: bool,
@@ -380,8 +385,10 @@ def _specification(
         of_images = family.in_classes(of_images)
     if discriminations:
         of_images = family.discriminating(of_images)
+    if unmissable:
+        of_images = family.with_unmissable(of_images)
     if unlearnable:
-        of_images = family.with_atom(of_images)
+        of_images = family.with_unlearnable(of_images)
     skills = family.losing() if skill_loss else family.independent()
     return Specification(family.in_families(skills) if families else skills, of_models, of_images)
 

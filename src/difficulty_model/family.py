@@ -3,9 +3,9 @@
 A specification is skills, a curve and a population. The plain ones are those of Recht et al. (2019); every other part
 is taken in their place, or put around a population:
 
->>> from difficulty_model.family import independent, slopes, skew_normal, with_atom
+>>> from difficulty_model.family import independent, slopes, skew_normal, with_unlearnable
 >>> from difficulty_model.specification import Specification
->>> specification = Specification(independent(), slopes(), with_atom(skew_normal()))
+>>> specification = Specification(independent(), slopes(), with_unlearnable(skew_normal()))
 
 Priors are wide beside what a few hundred images say, in probit units: certain success and certain failure are about 4
 units apart. Locations are held at 0 in the first stratum, slopes at a geometric mean of 1: with skills and difficulties
@@ -29,7 +29,7 @@ SPREAD = LogNormal(1.5, 0.75)
 """95% from 0.34 to 6.5."""
 
 SHARE = Beta(1.0, 9.0)
-"""Of images that no model can get right: mean 0.1, 95% below 0.28."""
+"""Of images that no model can get right, or that none misses: mean 0.1, 95% below 0.28."""
 
 ROUGHNESS = 3.0
 """Of flexible populations: weights up to some twenty times those of a normal one are no surprise. It is known, since an
@@ -145,9 +145,14 @@ def flexible() -> Population:
     )
 
 
-def with_atom(population: Population) -> Population:
-    """Return the population, and beside it a share of images that no model can get right."""
-    return populations.WithAtom(population, _prior(SHARE, "stratum"))
+def with_unlearnable(population: Population) -> Population:
+    """Return the population, and beside it a share of images that no model can get right but by guessing."""
+    return populations.WithUnlearnable(population, _prior(SHARE, "stratum"))
+
+
+def with_unmissable(population: Population) -> Population:
+    """Return the population, and beside it a share of images that every model gets right but for lapses."""
+    return populations.WithUnmissable(population, _prior(SHARE, "stratum"))
 
 
 def regressed(population: Population, covariates: Sequence[str]) -> Population:

@@ -29,9 +29,9 @@ class Population(abc.ABC):
         Beyond the first and the last point lies fewer than one image in 10¹⁰.
         """
 
-    def log_unlearnable(self) -> Float[Array, ""] | None:
-        """Return the logarithm of the share of images that no model can get right, or nothing if there are none."""
-        return None
+    def log_atoms(self) -> dict[float, Float[Array, ""]]:
+        """Return the logarithms of the shares of images beside the density: infinitely hard, or −infinitely."""
+        return {}
 
     def is_shifted(self) -> bool:
         """Tell whether the population depends on what is known of an image."""
@@ -223,9 +223,9 @@ class Modified(Population):
         """Return those of the population."""
         return self.population.features()
 
-    def log_unlearnable(self) -> Float[Array, ""] | None:
-        """Return that of the population."""
-        return self.population.log_unlearnable()
+    def log_atoms(self) -> dict[float, Float[Array, ""]]:
+        """Return those of the population."""
+        return self.population.log_atoms()
 
     def is_shifted(self) -> bool:
         """Tell that of the population."""
@@ -242,18 +242,34 @@ class Modified(Population):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class WithAtom(Modified):
+class WithUnlearnable(Modified):
     """A population, and beside it a share of images that no model can get right, such as those with a wrong label."""
 
     share: Float[Array, "..."]
 
     def log_density(self, difficulty: Float[Array, "node"]) -> Float[Array, "node"]:
-        """Return log (1 − share) + log p(τ): the density of images that can be got right."""
+        """Return log (1 − share) + log p(τ): the density of all other images."""
         return jnp.log1p(-self.share) + self.population.log_density(difficulty)
 
-    def log_unlearnable(self) -> Float[Array, ""]:
-        """Return log share."""
-        return jnp.log(self.share)
+    def log_atoms(self) -> dict[float, Float[Array, ""]]:
+        """Return log share of images infinitely hard, beside what the population has."""
+        return _with_atom(self.population, np.inf, self.share)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class WithUnmissable(Modified):
+    """A population, and beside it a share of images that every model gets right, but for lapses: the plain cases."""
+
+    share: Float[Array, "..."]
+
+    def log_density(self, difficulty: Float[Array, "node"]) -> Float[Array, "node"]:
+        """Return log (1 − share) + log p(τ): the density of all other images."""
+        return jnp.log1p(-self.share) + self.population.log_density(difficulty)
+
+    def log_atoms(self) -> dict[float, Float[Array, ""]]:
+        """Return log share of images infinitely easy, beside what the population has."""
+        return _with_atom(self.population, -np.inf, self.share)
 
 
 @jax.tree_util.register_dataclass
@@ -315,6 +331,12 @@ class Discriminating(Modified):
     def discrimination_spread(self) -> Float[Array, ""]:
         """Return the sd of discriminations."""
         return jnp.asarray(self.spread)
+
+
+def _with_atom(population: Population, at: float, share: Float[Array, "..."]) -> dict[float, Float[Array, "..."]]:
+    """Return the atoms of a population that shares its images with one more."""
+    within = {infinity: jnp.log1p(-share) + log_share for infinity, log_share in population.log_atoms().items()}
+    return within | {at: jnp.log(share)}
 
 
 def _normal_features(

@@ -39,7 +39,7 @@ class OnGrid:
     Attributes
     ----------
     difficulty
-        That of every node, in probit units; infinite for images that no model can learn.
+        That of every node, in probit units; infinite for images that no model can learn, or miss.
     right
         Probability that each model is right on an image at each node, per stratum or, where the strata do not differ,
         once.
@@ -61,9 +61,9 @@ class OnGrid:
     def moments(
         self, weights: Float[np.ndarray, "test_set stratum"]
     ) -> tuple[Float[np.ndarray, "draw test_set"], Float[np.ndarray, "draw test_set"]]:
-        """Return mean and sd of difficulty in every test set, of the images that can be learned."""
-        learnable = np.isfinite(self.difficulty)
-        share, difficulty = (weights @ self.share)[..., learnable], self.difficulty[learnable]
+        """Return mean and sd of difficulty in every test set, of the images where it is finite."""
+        finite = np.isfinite(self.difficulty)
+        share, difficulty = (weights @ self.share)[..., finite], self.difficulty[finite]
         share /= share.sum(-1, keepdims=True)
         mean = share @ difficulty
         return mean, np.sqrt(np.maximum(share @ difficulty**2 - mean**2, 0))
@@ -76,8 +76,9 @@ def on_grid(fit: Fit, *, at_most: int | None = None) -> OnGrid:
         images = jax.tree.map(jnp.asarray, kinds_of_images(fit.responses, fit.specification))
         grid = grid_of(numbers, images)
         difficulty, right, share = _laid_out(numbers, images, grid)
-    learnable = np.asarray(difficulty) < INFINITE
-    return OnGrid(np.where(learnable, difficulty, np.inf), np.asarray(right), np.asarray(share))
+    difficulty = np.asarray(difficulty)
+    atom = np.abs(difficulty) >= INFINITE
+    return OnGrid(np.where(atom, np.copysign(np.inf, difficulty), difficulty), np.asarray(right), np.asarray(share))
 
 
 @jax.jit

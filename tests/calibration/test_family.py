@@ -27,8 +27,9 @@ from difficulty_model.family import (
     slopes,
     student_t,
     two_normals,
-    with_atom,
     with_lapses,
+    with_unlearnable,
+    with_unmissable,
 )
 from difficulty_model.fitting.images import patterns_of
 from difficulty_model.likelihood import Grid, Patterns, log_likelihood, sinh_grid, tabulate
@@ -59,7 +60,10 @@ CASES = {
     "skew_normal": Case(Specification(independent(), probit(), skew_normal())),
     "student_t": Case(Specification(independent(), probit(), student_t())),
     "flexible": Case(Specification(independent(), probit(), flexible())),
-    "with_atom": Case(Specification(independent(), probit(), with_atom(normal()))),
+    "with_unlearnable": Case(Specification(independent(), probit(), with_unlearnable(normal()))),
+    "with_unmissable": Case(
+        Specification(independent(), logistic(), with_unlearnable(with_unmissable(normal())))
+    ),
     "regressed": Case(Specification(independent(), probit(), regressed(normal(), ["size", "blur"]))),
     "in_classes": Case(Specification(independent(), probit(), in_classes(normal()))),
     "discriminating": Case(
@@ -87,7 +91,7 @@ def test_ranks_are_uniform(name: str):
     assert np.abs(table["autocorrelation"].to_numpy()).max() < 0.4
 
 
-@pytest.mark.parametrize("name", ["in_classes", "discriminating", "with_atom", "in_families"])
+@pytest.mark.parametrize("name", ["in_classes", "discriminating", "with_unlearnable", "in_families"])
 def test_filling_up_changes_no_likelihood(name: str):
     specification = narrowed(CASES[name].specification)
     world = draw_world(specification, models=4, images=40, random_seed=0)

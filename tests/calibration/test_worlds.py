@@ -13,6 +13,7 @@ from difficulty_model.family import (
     in_classes,
     in_families,
     independent,
+    logistic,
     losing,
     normal,
     probit,
@@ -22,8 +23,9 @@ from difficulty_model.family import (
     slopes,
     student_t,
     two_normals,
-    with_atom,
     with_lapses,
+    with_unlearnable,
+    with_unmissable,
 )
 from difficulty_model.skills import Losing
 from difficulty_model.specification import Specification, unknowns
@@ -33,7 +35,7 @@ SEEDS = range(3)
 SPECIFICATIONS = {
     "normal": recht_et_al(),
     "slopes": Specification(independent(), slopes(), normal()),
-    "lapses and guesses": Specification(independent(), with_lapses(probit(), guess=0.2), with_atom(student_t())),
+    "lapses and guesses": Specification(independent(), with_lapses(probit(), guess=0.2), with_unlearnable(student_t())),
     "classes": Specification(independent(), probit(), in_classes(two_normals())),
     "discriminating": Specification(independent(), probit(), discriminating(skew_normal())),
     "losing": Specification(losing(), probit(), normal()),
@@ -61,8 +63,8 @@ def test_accuracies_of_normal_populations_are_those_of_the_paper(seed: int):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_accuracies_with_atom_lapses_and_slopes_are_those_of_closed_form(seed: int):
-    world = world_of(Specification(independent(), with_lapses(slopes(), guess=0.1), with_atom(normal())), seed)
+def test_accuracies_with_unlearnable_lapses_and_slopes_are_those_of_closed_form(seed: int):
+    world = world_of(Specification(independent(), with_lapses(slopes(), guess=0.1), with_unlearnable(normal())), seed)
     mean, sd = value(world, "population.population.mean")[:, None], value(world, "population.population.sd")[:, None]
     slope, lapse, atom = (
         value(world, path) for path in ("curve.curve.slope", "curve.lapse", "population.share")
@@ -140,13 +142,31 @@ def test_difficulties_are_distributed_as_scipy_has_them(seed: int):
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_unlearnable_images_are_got_right_by_guessing_alone(seed: int):
-    world = world_of(Specification(independent(), with_lapses(probit(), guess=0.2), with_atom(normal())), seed)
+    world = world_of(Specification(independent(), with_lapses(probit(), guess=0.2), with_unlearnable(normal())), seed)
     lost = np.isinf(world.difficulty)
     share = value(world, "population.share")
     for k, of_set in enumerate(lost.reshape(2, -1)):
         assert stats.binomtest(int(of_set.sum()), IMAGES, share[k]).pvalue > 1e-5
     right = world.responses.right[:, lost]
     assert stats.binomtest(int(right.sum()), right.size, 0.2).pvalue > 1e-5
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_atoms_at_both_ends_have_their_shares_and_answers(seed: int):
+    population = with_unlearnable(with_unmissable(normal()))
+    world = world_of(Specification(independent(), with_lapses(logistic()), population), seed)
+    outer, inner = value(world, "population.share"), value(world, "population.population.share")
+    lapse = value(world, "curve.lapse")
+    for infinity, share, rate in ((np.inf, outer, 0.0), (-np.inf, (1 - outer) * inner, 1 - lapse)):
+        there = world.difficulty == infinity
+        for k, of_set in enumerate(there.reshape(2, -1)):
+            assert stats.binomtest(int(of_set.sum()), IMAGES, share[k]).pvalue > 1e-5
+        right = world.responses.right[:, there]
+        assert stats.binomtest(int(right.sum()), right.size, float(rate)).pvalue > 1e-5
+    # Accuracies in the population are what the images show, but for chance.
+    shown = world.responses.right.reshape(len(world.accuracy[0]), 2, IMAGES).sum(2).T
+    sd = np.sqrt(world.accuracy * (1 - world.accuracy) / IMAGES)
+    assert (np.abs(shown / IMAGES - world.accuracy) < 6 * sd).all()
 
 
 def test_unknowns_are_drawn_from_their_priors():

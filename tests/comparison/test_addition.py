@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 
 from difficulty_model.comparison.addition import addition, normal_approximation
-from difficulty_model.family import losing, normal, slopes, with_atom, with_lapses
+from difficulty_model.family import losing, normal, slopes, with_lapses, with_unlearnable
 from difficulty_model.specification import Specification, unknowns
 
-SPECIFICATION = Specification(losing(), with_lapses(slopes(), per_model=True), with_atom(normal()))
+SPECIFICATION = Specification(losing(), with_lapses(slopes(), per_model=True), with_unlearnable(normal()))
 SIZES = {"model": 4, "stratum": 3}
 
 

@@ -18,7 +18,7 @@ from difficulty_model.family import (
     recht_et_al,
     regressed,
     slopes,
-    with_atom,
+    with_unlearnable,
 )
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.responses import Responses
@@ -129,7 +129,7 @@ def test_the_specification_that_is_true_predicts_better():
 def test_every_part_of_a_specification_is_served(fitted: Fit, in_class: Fit, responses: Responses):
     new = responses.select(test_sets=["c"])
     plain = predict_held_out(fitted, new, draws=2, progress=False)
-    losses = fitted_to(responses, Specification(losing(), probit(), with_atom(normal())))
+    losses = fitted_to(responses, Specification(losing(), probit(), with_unlearnable(normal())))
     for rich in (in_class, losses):
         found = predict_held_out(rich, new, draws=2, progress=False)
         # The world is plain, and the covariate says nothing: a richer specification predicts nearly as well. 200

@@ -17,8 +17,8 @@ from difficulty_model.family import (
     probit,
     recht_et_al,
     slopes,
-    with_atom,
     with_lapses,
+    with_unlearnable,
 )
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.populations import Discriminating
@@ -144,7 +144,7 @@ def test_the_table_sums_up(plain: Fit):
 
 
 @pytest.mark.parametrize("specification", [
-    Specification(losing(), with_lapses(slopes(), per_model=True, guess=None), with_atom(normal())),
+    Specification(losing(), with_lapses(slopes(), per_model=True, guess=None), with_unlearnable(normal())),
     Specification(independent(), probit(), Discriminating(in_classes(normal()), 0.2)),  # pyright: ignore[reportArgumentType]
 ], ids=["losing, lapses, atom", "discriminating, classes"])
 def test_every_part_of_a_specification_is_served(specification: Specification):

@@ -7,7 +7,7 @@ import pytest
 
 from difficulty_model.comparison import compare, loo
 from difficulty_model.errors import InputError
-from difficulty_model.family import independent, normal, probit, recht_et_al, slopes, with_atom
+from difficulty_model.family import independent, normal, probit, recht_et_al, slopes, with_unlearnable
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.posterior import population_accuracies
 from difficulty_model.prediction import law_between
@@ -17,7 +17,7 @@ from worlds import simulate
 
 SKILL = np.linspace(-0.6, 1.8, 8)
 SLOPED = Specification(independent(), slopes(), normal())
-ATOM = Specification(independent(), probit(), with_atom(normal()))
+ATOM = Specification(independent(), probit(), with_unlearnable(normal()))
 IMAGES = {"a": 500, "b": 400}
 
 

@@ -36,8 +36,9 @@ from difficulty_model.family import (
     slopes,
     student_t,
     two_normals,
-    with_atom,
     with_lapses,
+    with_unlearnable,
+    with_unmissable,
 )
 from difficulty_model.fitting import fit
 from difficulty_model.fitting.density import Density, Flat, posterior_density
@@ -64,19 +65,24 @@ SPECIFICATIONS = {
     "lapses and guesses of every model, skew-normal": Specification(
         independent(), with_lapses(slopes(), per_model=True, guess=None), skew_normal()
     ),
-    "a known guess rate, an atom": Specification(independent(), with_lapses(slopes(), guess=0.1), with_atom(normal())),
+    "a known guess rate, unlearnable images": Specification(
+        independent(), with_lapses(slopes(), guess=0.1), with_unlearnable(normal())
+    ),
+    "images at both ends": Specification(
+        independent(), with_lapses(slopes(logistic())), with_unlearnable(with_unmissable(normal()))
+    ),
     "regressed": Specification(independent(), probit(), regressed(normal(), ["ease", "size"])),
     "in classes, flexible": Specification(independent(), slopes(), in_classes(flexible())),
     "losing": Specification(losing(), slopes(), normal()),
     # The order of modifiers does not matter: images that no model can get right do not discriminate.
-    "an atom of discriminating": Specification(independent(), probit(), with_atom(discriminating(normal()))),
+    "an atom of discriminating": Specification(independent(), probit(), with_unlearnable(discriminating(normal()))),
     "families": Specification(in_families(), probit(), skew_normal()),
     "families that lose, with lapses, an atom and classes": Specification(
-        in_families(losing()), with_lapses(slopes(), guess=None), with_atom(in_classes(normal()))
+        in_families(losing()), with_lapses(slopes(), guess=None), with_unlearnable(in_classes(normal()))
     ),
     "everything": Specification(
         losing(), with_lapses(slopes(), guess=None),
-        discriminating(in_classes(with_atom(regressed(normal(), ["size"])))),
+        discriminating(in_classes(with_unlearnable(regressed(normal(), ["size"])))),
     ),
     "means held, an sd known": Specification(
         Prior(Normal(1.0, 2.0), "model", reference=0.5, held="mean"),
@@ -191,7 +197,7 @@ def test_pymc_has_the_same_density_with_missing_and_repeated_responses_and_share
     require_equal_densities(posterior(SPECIFICATIONS["families"], awkward))
 
 
-@pytest.mark.parametrize("name", ["a known guess rate, an atom", "in classes, flexible", "families"])
+@pytest.mark.parametrize("name", ["a known guess rate, unlearnable images", "in classes, flexible", "families"])
 def test_pymc_has_the_same_gradient(name: str):
     both = posterior(SPECIFICATIONS[name], observed(2, missing=0.1))
     theirs = both.theirs(gradient=True)
@@ -305,7 +311,7 @@ def test_the_error_says_which_translation_is_missing(part: type, translation: st
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:PyTensor could not link to a BLAS installation:UserWarning")
 def test_pymc_samples_the_posterior_of_fit():
-    specification = Specification(independent(), slopes(), with_atom(normal()))
+    specification = Specification(independent(), slopes(), with_unlearnable(normal()))
     responses = simulate(3, skill=np.linspace(-0.5, 2.0, 6), images={"a": 150, "b": 150}).responses
     fitted = fit(responses, specification, draws=150, random_seed=0, progress=False).posterior
     with to_pymc(specification, responses):

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.integrate import cumulative_simpson
 from scipy.special import log_ndtr
-from scipy.stats import kstwo, norm
+from scipy.stats import binomtest, kstwo, norm
 
 from difficulty_model.curves import Probit
 from difficulty_model.fitting import difficulties
 from difficulty_model.fitting.result import grid_of
 from difficulty_model.likelihood import collapse
-from difficulty_model.populations import Normal
+from difficulty_model.populations import Normal, WithUnlearnable, WithUnmissable
 from difficulty_model.specification import Specification
 from worlds import simulate
 
@@ -81,3 +81,23 @@ def test_draws_have_the_exact_distribution(exact):  # noqa: ANN001
     assert np.abs(correlation[np.triu_indices(len(correlation), 1)]).max() < 6 / np.sqrt(repeats)
     again = difficulties.draw_difficulties(many, patterns, grid, random_seed=5)
     np.testing.assert_array_equal(drawn, again)
+
+
+def test_draws_are_infinite_as_often_as_images_are_at_the_atoms():
+    skill, repeats = np.array([-0.5, 0.3, 1.0]), 4000
+    right = np.array([[1, 0, 1], [1, 0, 0], [1, 0, 1]], np.uint8)  # images that all, none, and some get right
+    patterns = collapse(right, np.ones_like(right), np.zeros(3, int))
+    with jax.enable_x64(True):
+        one = jnp.ones((repeats, 1))
+        population = WithUnlearnable(WithUnmissable(Normal(0 * one, one), 0.3 * one), 0.2 * one)
+        numbers = Specification(jnp.asarray(skill) * one, Probit(), population)
+        patterns = jax.tree.map(jnp.asarray, patterns)
+        grid = grid_of(numbers, patterns, refinement=difficulties.REFINEMENT)
+        drawn = difficulties.draw_difficulties(numbers, patterns, grid, random_seed=2)
+    density = 0.8 * 0.7 * norm.pdf(FINE) * (FINE[1] - FINE[0])
+    between = [np.exp(log_ndtr(sign * (skill[:, None] - FINE)).sum(0)) @ density for sign in (1, -1)]
+    for i, infinity, share, rest in ((0, -np.inf, 0.8 * 0.3, between[0]), (1, np.inf, 0.2, between[1])):
+        times = int((drawn[:, i] == infinity).sum())
+        assert binomtest(times, repeats, share / (share + rest)).pvalue > 1e-6
+        assert np.isfinite(drawn[:, i]).sum() == repeats - times
+    assert np.isfinite(drawn[:, 2]).all()

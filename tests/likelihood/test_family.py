@@ -25,7 +25,8 @@ from difficulty_model.populations import (
     SkewNormal,
     StudentT,
     TwoNormals,
-    WithAtom,
+    WithUnlearnable,
+    WithUnmissable,
 )
 from difficulty_model.skills import InFamilies, Losing, Skill
 
@@ -57,7 +58,8 @@ class Case:
 
     `density(k, x, c)` is the density of difficulty in stratum k of an image with covariates x in class c;
     `right(away, j)` the probability that model j is right so far away; `unlearnable` the share per stratum that no
-    model gets right, with `floor` the rate of guesses; `spread` the sd of discriminations; `in_families` every model's
+    model gets right, with `floor` the rate of guesses; `unmissable` the share of the others that none misses, with
+    `ceiling` the rate of not lapsing; `spread` the sd of discriminations; `in_families` every model's
     sd of effects of its family.
     """
 
@@ -69,6 +71,8 @@ class Case:
     skill_in: Callable[[int], np.ndarray] = lambda k: SKILL
     unlearnable: np.ndarray | None = None
     floor: float = 0.0
+    unmissable: np.ndarray | None = None
+    ceiling: float = 1.0
     spread: float | None = None
     in_families: np.ndarray | None = None
 
@@ -110,12 +114,17 @@ CASES: dict[str, Case] = {
         lambda k, x, c: lambda t: student.pdf(t, [3.0, 8.0][k], MEAN[k], SD[k]),
     ),
     "atom": Case(
-        WithAtom(NORMAL, np.array([0.05, 0.2])), plain_normal, unlearnable=np.array([0.05, 0.2]),  # pyright: ignore
+        WithUnlearnable(NORMAL, np.array([0.05, 0.2])), plain_normal, unlearnable=np.array([0.05, 0.2]),  # pyright: ignore
     ),
     "atom and guesses": Case(
-        WithAtom(NORMAL, np.array([0.05, 0.2])), plain_normal,  # pyright: ignore
+        WithUnlearnable(NORMAL, np.array([0.05, 0.2])), plain_normal,  # pyright: ignore
         Lapsing(Probit(), per_model(0.1), per_model(0.0)), lambda away, j: 0.1 + 0.9 * ndtr(away),  # pyright: ignore
         unlearnable=np.array([0.05, 0.2]), floor=0.1,
+    ),
+    "atoms at both ends": Case(
+        WithUnlearnable(WithUnmissable(NORMAL, np.array([0.3, 0.1])), np.array([0.05, 0.2])), plain_normal,  # pyright: ignore
+        Lapsing(Probit(), per_model(0.0), per_model(0.1)), lambda away, j: 0.9 * ndtr(away),  # pyright: ignore
+        unlearnable=np.array([0.05, 0.2]), unmissable=np.array([0.3, 0.1]), ceiling=0.9,
     ),
     "covariates": Case(
         Regressed(NORMAL, np.tile(COEFFICIENT, (2, 1)), ("a", "b")),  # pyright: ignore
@@ -126,7 +135,7 @@ CASES: dict[str, Case] = {
         lambda k, x, c: lambda t: norm.pdf(t, MEAN[k] + SPREAD * EFFECT[c], SD[k]),
     ),
     "covariates, classes and an atom": Case(
-        WithAtom(
+        WithUnlearnable(
             InClasses(
                 Regressed(NORMAL, np.tile(COEFFICIENT, (2, 1)), ("a", "b")),  # pyright: ignore
                 per_model(SPREAD)[:2], np.tile(EFFECT, (2, 1)),  # pyright: ignore
@@ -141,7 +150,7 @@ CASES: dict[str, Case] = {
         NORMAL, plain_normal, skill=InFamilies(SKILL, IN_FAMILIES), in_families=IN_FAMILIES,  # pyright: ignore
     ),
     "families, losses, slopes, lapses and an atom": Case(
-        WithAtom(NORMAL, np.array([0.05, 0.2])), plain_normal,  # pyright: ignore
+        WithUnlearnable(NORMAL, np.array([0.05, 0.2])), plain_normal,  # pyright: ignore
         Lapsing(Sloped(SLOPE), per_model(0.1), per_model(0.05)),  # pyright: ignore
         lambda away, j: 0.1 + 0.85 * ndtr(SLOPE[j] * away),
         skill=InFamilies(LOSING, IN_FAMILIES), skill_in=lambda k: [SKILL, LOST][k], in_families=IN_FAMILIES,  # pyright: ignore
@@ -149,7 +158,7 @@ CASES: dict[str, Case] = {
     ),
     "discriminations": Case(Discriminating(NORMAL, per_model(0.5)[:2]), plain_normal, spread=0.5),  # pyright: ignore
     "discriminations and an atom": Case(
-        WithAtom(Discriminating(NORMAL, per_model(0.5)[:2]), np.array([0.05, 0.2])), plain_normal,  # pyright: ignore
+        WithUnlearnable(Discriminating(NORMAL, per_model(0.5)[:2]), np.array([0.05, 0.2])), plain_normal,  # pyright: ignore
         spread=0.5, unlearnable=np.array([0.05, 0.2]),
     ),
 }
@@ -190,6 +199,10 @@ def by_quadrature(case: Case, right: np.ndarray, shown: np.ndarray, known: Known
             t, a = np.arange(-30, 30, 0.01), 1 + case.spread * np.arange(-7, 7, 0.02)[:, None]
             weights = density(t) * 0.01 * norm.pdf(a, 1, case.spread) * 0.02 * case.spread
             value = float((given(t, a) * weights).sum())
+        if case.unmissable is not None:
+            share = case.unmissable[k]
+            plain = case.ceiling ** right[:, i] * (1 - case.ceiling) ** (shown - right)[:, i]
+            value = (1 - share) * value + share * np.prod(plain)
         if case.unlearnable is not None:
             share = case.unlearnable[k]
             lost = case.floor ** right[:, i] * (1 - case.floor) ** (shown - right)[:, i]
@@ -262,7 +275,7 @@ def test_gradients_are_those_of_the_values(name: str):
         return log_likelihood(tables, patterns)
 
     h = 1e-5
-    if name in ("lapses", "atom and guesses"):  # a lapse of 0 has no other side
+    if name in ("lapses", "atom and guesses", "atoms at both ends"):  # a rate of 0 has no other side
         direction = [np.where(np.asarray(leaf) == 0, 0.0, d) for leaf, d in zip(leaves, direction, strict=True)]
     central = (along(jnp.asarray(h)) - along(jnp.asarray(-h))) / (2 * h)
     np.testing.assert_allclose(jax.grad(along)(jnp.asarray(0.0)), central, rtol=1e-6, atol=1e-6)

@@ -18,7 +18,7 @@ from difficulty_model.family import (
     recht_et_al,
     regressed,
     slopes,
-    with_atom,
+    with_unlearnable,
 )
 from difficulty_model.misfit.replication import draws_of, expected_right, replicate
 from difficulty_model.responses import Responses
@@ -46,7 +46,7 @@ POPULATION = {"population.mean": MEAN, "population.sd": SD}
 INSIDE = {f"population.{path}": value for path, value in POPULATION.items()}
 SPECIFICATIONS: dict[str, tuple[Specification, dict]] = {
     "losing, slopes, atom": (
-        Specification(losing(), slopes(), with_atom(normal())),
+        Specification(losing(), slopes(), with_unlearnable(normal())),
         {"skill.skill": SKILL, "skill.trend": [0, 0.4, 0.2], "skill.spread": 0.3, "skill.own": lost()[0],
          "curve.slope": SLOPE, "population.population.mean": MEAN, "population.population.sd": SD,
          "population.share": [0.05, 0.2, 0.1]},

@@ -185,21 +185,25 @@ def _drawn_stratum(
     skill = in_strata(numbers.skill)
     skill = skill[:, stratum if skill.shape[1] > 1 else 0]
     nodes, probability = _laid_out(population)
-    unlearnable, spread = population.log_unlearnable(), population.discrimination_spread()
-    lost = 0.0 if unlearnable is None else float(jnp.exp(unlearnable))
+    spread = population.discrimination_spread()
+    atoms = {infinity: float(jnp.exp(share)) for infinity, share in population.log_atoms().items()}
     # Between nodes the cumulative distribution is taken to be straight.
     difficulty = np.interp(rng.random(len(shift)), np.cumsum(probability) - probability / 2, nodes) + shift
-    difficulty = np.where(rng.random(len(shift)) < lost, np.inf, difficulty)
+    picked, below = rng.random(len(shift)), 0.0
+    for infinity, share in atoms.items():
+        difficulty = np.where((below <= picked) & (picked < below + share), infinity, difficulty)
+        below += share
     wide = 0.0 if spread is None else float(spread)
-    # No model can get an image right however little it discriminates: an infinite difficulty stays infinite.
+    # However little such an image discriminates, an infinite difficulty stays infinite.
     discrimination = np.where(np.isfinite(difficulty), rng.normal(1, wide, len(shift)), 1.0)
     effect = np.zeros((len(skill), 1))
     if isinstance(numbers.skill, InFamilies) and family is not None:
         effect = np.asarray(numbers.skill.spread)[:, None] * rng.normal(size=(family.max() + 1, len(shift)))[family]
     probable = _right(numbers, skill[:, None] + effect, difficulty, discrimination)
     right = rng.random((len(skill), len(shift))) < np.asarray(probable)
-    accuracy = (1 - lost) * _mean_right(numbers, skill, nodes, probability, shift, wide)
-    accuracy += lost * np.asarray(_right(numbers, skill[:, None], np.array([np.inf]), np.ones(1)))[:, 0]
+    accuracy = (1 - below) * _mean_right(numbers, skill, nodes, probability, shift, wide)
+    for infinity, share in atoms.items():
+        accuracy += share * np.asarray(_right(numbers, skill[:, None], np.array([infinity]), np.ones(1)))[:, 0]
     mean = probability @ nodes
     variance = probability @ (nodes - mean) ** 2 + shift.var()
     return right.astype(np.uint8), difficulty, accuracy, mean + shift.mean(), float(np.sqrt(variance))

@@ -159,11 +159,9 @@ def _log_likelihood(numbers: Specification, images: _Images, grid: Grid) -> Tens
         return log_sum_exp(pt.dot(images.right, log_right) + pt.dot(images.wrong, log_wrong) + log_share)
 
     each = of_image(*_places(population, grid, skill))
-    if population.unlearnable is not None:
-        each = log_add_exp(
-            pt.log1p(-population.unlearnable) + each,
-            pt.log(population.unlearnable) + of_image(pt.as_tensor(np.full(1, INFINITE)), np.zeros(1)),
-        )
+    for infinity, share in population.atoms:
+        at = pt.as_tensor(np.full(1, np.copysign(INFINITE, infinity)))
+        each = log_add_exp(pt.log1p(-share) + each, pt.log(share) + of_image(at, np.zeros(1)))
     return pt.dot(images.count, each)
 
 

@@ -182,15 +182,15 @@ class Laid:
         Log-density of difficulties, up to a number.
     shift
         How much harder every image is than the population says, (image,); (1,) where all are as it says.
-    unlearnable
-        Share of images that no model can get right, if there are any.
+    atoms
+        Difficulties, infinite, and the share of images there: each a share of what those after it leave.
     discrimination_spread
         The sd of the images' discriminations, if they differ.
     """
 
     log_density: Callable[[Tensor], Tensor]
     shift: Tensor
-    unlearnable: Tensor | None = None
+    atoms: tuple[tuple[float, Tensor], ...] = ()
     discrimination_spread: Tensor | None = None
 
 
@@ -205,9 +205,19 @@ def _modified(population: Any, images: KnownOfImages) -> Laid:
     raise _untranslated(population, "laid")
 
 
-@laid.register(populations.WithAtom)
-def _with_atom(population: Any, images: KnownOfImages) -> Laid:
-    return replace(laid(population.population, images), unlearnable=population.share)
+@laid.register(populations.WithUnlearnable)
+def _with_unlearnable(population: Any, images: KnownOfImages) -> Laid:
+    return _laid_beside(population, images, np.inf)
+
+
+@laid.register(populations.WithUnmissable)
+def _with_unmissable(population: Any, images: KnownOfImages) -> Laid:
+    return _laid_beside(population, images, -np.inf)
+
+
+def _laid_beside(population: Any, images: KnownOfImages, infinity: float) -> Laid:
+    inner = laid(population.population, images)
+    return replace(inner, atoms=(*inner.atoms, (infinity, population.share)))
 
 
 @laid.register(populations.Regressed)

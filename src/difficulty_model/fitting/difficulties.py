@@ -22,7 +22,7 @@ at this spacing, a third of the smallest posterior sd, quantiles are off by less
 def average_posterior(
     numbers: Specification, patterns: Patterns, grid: Grid, *, progress: bool
 ) -> Float[np.ndarray, "pattern node"]:
-    """Return, for every pattern, the probability of each node, and last that it is unlearnable, averaged over draws.
+    """Return, for every pattern, the probability of each node, the population's atoms last, averaged over draws.
 
     Parameters
     ----------
@@ -48,13 +48,13 @@ def average_posterior(
     return np.concatenate([np.asarray(of_chunk(numbers, chunk, patterns, grid)) for chunk in bar])
 
 
-def learnable(probability: Float[np.ndarray, "pattern node"], grid: Grid) -> Float[np.ndarray, "pattern node"]:
-    """Return the probability of each node, given that the images of a pattern can be got right."""
-    return np.asarray(_learnable(probability, grid))
+def finite(probability: Float[np.ndarray, "pattern node"], grid: Grid) -> Float[np.ndarray, "pattern node"]:
+    """Return the probability of each node, given that the images of a pattern are at none of the atoms."""
+    return np.asarray(_finite(probability, grid))
 
 
 def discriminations(probability: Float[np.ndarray, "pattern node"], grid: Grid) -> Float[np.ndarray, "pattern"]:
-    """Return the posterior mean of every pattern's discrimination, given that its images can be got right."""
+    """Return the posterior mean of every pattern's discrimination, given that its images are at no atom."""
     assert grid.discriminations is not None
     among = probability[:, : grid.size].reshape(len(probability), len(grid.discriminations), -1).sum(2)
     return among @ np.asarray(grid.discriminations) / among.sum(1)
@@ -79,7 +79,7 @@ def quantiles(
 def draw_difficulties(
     numbers: Specification, patterns: Patterns, grid: Grid, *, random_seed: int
 ) -> Float[np.ndarray, "draw image"]:
-    """Return one difficulty of every image per draw of skills and populations; infinite where it is unlearnable.
+    """Return one difficulty of every image per draw of skills and populations; infinite where it is at an atom.
 
     Parameters
     ----------
@@ -102,11 +102,14 @@ def _drawn_difficulties(key: Array, drawn: Specification, patterns: Patterns, gr
     tables = _tables(drawn, grid, patterns)
     every = jax.lax.map(lambda chunk: difficulty_posterior(tables, chunk), patterns.chunks)
     every = every.reshape(-1, every.shape[-1])[patterns.of_image]
-    probability = _learnable(every, grid)
+    probability = _finite(every, grid)
     wanted = jax.random.normal(key, (len(every),), dtype=probability.dtype)
     values = jax.vmap(lambda w, z: jnp.interp(w, z, grid.nodes))(wanted, _probits_of_cumulative(probability))
-    lost = jax.random.uniform(jax.random.fold_in(key, 1), values.shape) < every[:, grid.size :].sum(1)
-    return jnp.where(lost, jnp.inf, values)
+    below, picked = 0.0, jax.random.uniform(jax.random.fold_in(key, 1), values.shape)
+    for n, infinity in enumerate(drawn.population.log_atoms(), start=grid.size):
+        values = jnp.where((below <= picked) & (picked < below + every[:, n]), infinity, values)
+        below += every[:, n]
+    return values
 
 
 @jax.jit
@@ -122,8 +125,8 @@ def _probits_of_cumulative(probability: Float[Array, "pattern node"]) -> Float[A
     return jax.lax.cummax(ndtri(jnp.clip(cumulative, 1e-300, 1 - 1e-16)), axis=1)
 
 
-def _learnable(probability: Array | np.ndarray, grid: Grid) -> Array:
-    """Return the probability of each difficulty, whatever the discrimination, of images that can be got right."""
+def _finite(probability: Array | np.ndarray, grid: Grid) -> Array:
+    """Return the probability of each difficulty, whatever the discrimination, of images at no atom."""
     among = jnp.asarray(probability)[:, : grid.size].reshape(len(probability), -1, len(grid.nodes)).sum(1)
     return among / among.sum(1, keepdims=True)
 

@@ -154,18 +154,19 @@ def _difficulty(
 ) -> xr.Dataset:
     """Return what the posterior says of every image.
 
-    Mean, sd and quantiles of its difficulty; where there are unlearnable images, the probability that it is one, and
-    where images differ in discrimination, the mean of that.
+    Mean, sd and quantiles of its difficulty, given that it is finite; where there are images that no model can get
+    right, or that none misses, the probability that it is one; and where images differ in discrimination, the mean of
+    that.
     """
     numbers = numbers_of(specification, posterior, at_most=DIFFICULTY_DRAWS)
     grid = grid_of(numbers, patterns, refinement=difficulties.REFINEMENT)
     every = difficulties.average_posterior(numbers, patterns, grid, progress=progress)
-    probability = difficulties.learnable(every, grid)
+    probability = difficulties.finite(every, grid)
     mean, sd = difficulties.moments(probability, np.asarray(grid.nodes))
     levels = difficulties.quantiles(probability, grid, np.asarray(QUANTILES))
     of_pattern = {"mean": mean, "sd": sd}
-    if numbers.population.log_unlearnable() is not None:
-        of_pattern["unlearnable"] = every[:, grid.size :].sum(1)
+    for n, infinity in enumerate(numbers.population.log_atoms(), start=grid.size):
+        of_pattern["unlearnable" if infinity > 0 else "unmissable"] = every[:, n]
     if grid.discriminations is not None:
         of_pattern["discrimination"] = difficulties.discriminations(every, grid)
     of_image = np.asarray(patterns.of_image)

@@ -77,12 +77,14 @@ def joint_program(
         log_right, log_wrong = each(numbers.curve, skill, seen)
         return (right * log_right + wrong * log_wrong).sum(1)
 
-    # An image that no model can get right has the same responses wherever its difficulty is drawn.
+    # An image at an atom has the same responses wherever its difficulty is drawn.
     total = population + log_likelihood(seen)
-    unlearnable = jax.vmap(lambda p: p.log_unlearnable())(of_image)
-    if unlearnable is not None:
-        beside = population - jnp.log1p(-jnp.exp(unlearnable)) + unlearnable
-        total = jnp.logaddexp(total, beside + log_likelihood(jnp.full_like(seen, INFINITE)))
+    atoms = of_image.log_atoms()
+    if atoms:
+        rest = jnp.log1p(-sum(map(jnp.exp, atoms.values())))
+        for infinity, log_share in atoms.items():
+            beside = population - rest + log_share
+            total = jnp.logaddexp(total, beside + log_likelihood(jnp.full_like(seen, np.copysign(INFINITE, infinity))))
     numpyro.factor("images", total.sum())
 
 

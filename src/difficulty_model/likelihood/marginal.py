@@ -5,8 +5,8 @@ With A_jq = log P(right | s_j, t_q) − log P(wrong | s_j, t_q), the likelihood 
     log p(y) = logsumexp_q( Σ_j y_j A_jq + Σ_j log P(wrong | s_j, t_q) + log p_k(t_q) + log w_q ).
 
 Curves and populations enter through these tables alone, so every specification is served by the same kernel. A node
-is a difficulty; where images differ in discrimination it is a pair of both; images that no model can get right are
-one more node, infinitely hard, where a population has such a share.
+is a difficulty; where images differ in discrimination it is a pair of both; images that no model can get right, or that
+all do, are one more node each, infinitely hard or easy, where a population has such a share.
 
 Models of one family are not independent given t_q, but given its effect z on the image too. Their part is
 logsumexp_z( Σ_j log P(response j | s_j + spread_j z, t_q) + log φ(z) ), and a family gives few distinct answers: it is
@@ -28,7 +28,7 @@ from difficulty_model.populations import Population
 from difficulty_model.skills import InFamilies, Skill, averaged, in_strata
 
 INFINITE = 1e3
-"""A difficulty at which no model is right: the probit is 0 to hundreds of digits, and its logarithm still a number."""
+"""A difficulty at which no model is right: a curve is 0 to hundreds of digits, and its logarithm still a number."""
 
 
 @jax.tree_util.register_dataclass
@@ -140,16 +140,16 @@ def nodes_of(
 ) -> tuple[Float[Array, "node"], Float[Array, "node"] | None]:
     """Return difficulty and, where images differ in it, discrimination of every node of the tables.
 
-    Difficulties vary fastest. `INFINITE` stands last, where images are unlearnable.
+    Difficulties vary fastest. Atoms stand last, at ±`INFINITE`.
     """
     difficulty, discrimination = grid.nodes, None
     if grid.discriminations is not None:
         discrimination = jnp.repeat(grid.discriminations, len(grid.nodes))
         difficulty = jnp.tile(grid.nodes, len(grid.discriminations))
-    if populations.log_unlearnable() is not None:
-        difficulty = jnp.append(difficulty, INFINITE)
-        discrimination = None if discrimination is None else jnp.append(discrimination, 1.0)
-    return difficulty, discrimination
+    atoms = INFINITE * jnp.sign(jnp.array(list(populations.log_atoms())))
+    if discrimination is not None:
+        discrimination = jnp.concatenate([discrimination, jnp.ones_like(atoms)])
+    return jnp.concatenate([difficulty, atoms]), discrimination
 
 
 def log_shares(population: Population, grid: Grid, shift: Float[Array, ""] | None) -> Float[Array, "node"]:
@@ -162,10 +162,8 @@ def log_shares(population: Population, grid: Grid, shift: Float[Array, ""] | Non
         spread = jnp.asarray(population.discrimination_spread())
         of_discrimination = jax.nn.log_softmax(norm.logpdf(grid.discriminations, 1.0, spread))
         shares = (of_discrimination[:, None] + shares).ravel()
-    unlearnable = population.log_unlearnable()
-    if unlearnable is None:
-        return shares
-    return jnp.append(jnp.log1p(-jnp.exp(unlearnable)) + shares, unlearnable)
+    atoms = jnp.array(list(population.log_atoms().values()))
+    return jnp.concatenate([jnp.log1p(-jnp.exp(atoms).sum()) + shares, atoms])
 
 
 @jax.custom_vjp

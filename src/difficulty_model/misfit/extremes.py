@@ -15,9 +15,10 @@ SHARE = 1.0
 responses the probit model misses 1.9% of all-wrong images, slopes with an atom 5% of all-right ones."""
 
 MEANING = {
-    "all models right": "Images that are right, or not, for all models at once tell of the tail of easy images, or of "
-    "models that share their errors: the spread of difficulties, and with it u, is not what the fit says.",
-    "all models wrong": "Images that nobody gets right beyond those of the tail are often wrongly labelled (an atom of "
+    "all models right": "Images that are right, or not, for all models at once tell of the tail of easy images (a "
+    "share of unmissable images takes them), or of models that share their errors: the spread of difficulties, and "
+    "with it u, is not what the fit says.",
+    "all models wrong": "Images that nobody gets right beyond those of the tail are often wrongly labelled (a share of "
     "unlearnable images takes them); without it the population becomes too wide, which moves u.",
 }
 
