@@ -10,23 +10,31 @@ import sys
 import time
 from pathlib import Path
 
+LOGISTIC = ["--curve", "logistic", "--slopes"]
+ENDS = ["--unmissable", "--unlearnable"]
+SKEWED = ["--population", "skew-normal"]
+
 SPECIFICATIONS = {
     "Recht et al.": [],
     "unlearnable": ["--unlearnable"],
-    "flexible": ["--population", "flexible"],
     "slopes": ["--slopes"],
-    "slopes, unlearnable": ["--slopes", "--unlearnable"],
     "slopes, lapses": ["--slopes", "--lapses", "per-model"],
-    "slopes, two normals": ["--slopes", "--population", "two-normals"],
-    "slopes, skew-normal": ["--slopes", "--population", "skew-normal"],
-    "slopes, Student t": ["--slopes", "--population", "student-t"],
-    "slopes, flexible": ["--slopes", "--population", "flexible"],
-    "slopes, lost skill": ["--slopes", "--skill-loss"],
-    "slopes, flexible, lost skill": ["--slopes", "--population", "flexible", "--skill-loss"],
+    "slopes, both ends": ["--slopes", *ENDS],
+    "logistic slopes": LOGISTIC,
+    "logistic slopes, lost skill": [*LOGISTIC, "--skill-loss"],
+    "logistic slopes, both ends": [*LOGISTIC, *ENDS],
+    "logistic slopes, both ends, lapses": [*LOGISTIC, *ENDS, "--lapses", "per-model"],
+    "logistic slopes, both ends, Student t": [*LOGISTIC, *ENDS, "--population", "student-t"],
+    "logistic slopes, both ends, flexible": [*LOGISTIC, *ENDS, "--population", "flexible"],
+    "logistic slopes, both ends, skew-normal": [*LOGISTIC, *ENDS, *SKEWED],
+    "logistic slopes, both ends, skew-normal, lost skill": [*LOGISTIC, *ENDS, *SKEWED, "--skill-loss"],
 }
-"""Options of `difficulty-model fit`."""
+"""Options of `difficulty-model fit`. Both ends: images that no model gets right, and images that all do."""
 
-IN_FAMILIES = {"families": [], "slopes, families": ["--slopes"]}
+IN_FAMILIES = {
+    "slopes, families": ["--slopes"],
+    "logistic slopes, both ends, families": [*LOGISTIC, *ENDS],
+}
 """The same of specifications that take the families of models from a table."""
 
 
@@ -43,7 +51,7 @@ def main() -> None:
     parser.add_argument("--test-set", action="append", default=[], help="two of them; the first is the reference")
     parser.add_argument("--folder", type=Path, default=Path("demo/family"), help="for fits, which are kept")
     parser.add_argument("--families", type=Path, help="table of the models' families, to fit these too")
-    parser.add_argument("--method", default="nuts")
+    parser.add_argument("--method", default="laplace", help="of `difficulty-model fit`")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     test_sets = [part for name in given.test_set for part in ("--test-set", name)]

@@ -82,7 +82,7 @@ def test_a_typical_model_has_the_mean_slope(responses):  # noqa: ANN001
 
 
 def test_a_trend_of_lost_skill_flattens_it(responses):  # noqa: ANN001
-    lost = replace(losing(), own=0.0, spread=0.0, trend=Prior(NormalPrior(0.4, 1e-4), over="stratum", reference=0.0))  # pyright: ignore
+    lost = replace(losing(), own=0.0, trend=Prior(NormalPrior(0.4, 1e-4), over="stratum", reference=0.0))  # pyright: ignore
     plain, flat = (
         relation_between(quick(responses, replace(recht_et_al(), skill=skill)), (0, 1)).u.mean()
         for skill in (independent(), lost)

@@ -70,7 +70,7 @@ def test_every_model_and_stratum_gets_its_own_number():
 def test_models_and_strata_come_first_and_other_dimensions_stay():
     sizes = {"model": 3, "stratum": 2, "bend": 4, "class_": 5}
     losing = Losing(
-        Prior(Normal(0.0, 1.0), over="model"), 0.5, 1.0,  # pyright: ignore
+        Prior(Normal(0.0, 1.0), over="model"), 0.5,  # pyright: ignore
         Prior(Normal(0.0, 1.0), over=("stratum", "model"), reference=0.0),  # pyright: ignore
     )
     flexible = InClasses(

@@ -18,14 +18,13 @@ from difficulty_model.curves import ResponseCurve
 class Losing:
     """Skills that models lose in a test set, as they would had they been adapted to the reference.
 
-    In stratum k model j has the skill s_j − trend_k (s_j − s̄) − spread (e_jk − ē_k), where bars are means over
-    models: better models lose more by the trend, and each by itself with the spread. A loss equal for all models
-    cannot be told from harder images, and is left to the population.
+    In stratum k model j has the skill s_j − trend_k (s_j − s̄) − (own_jk − mean of own_k): better models lose more by
+    the trend, and each something of its own. A loss equal for all models cannot be told from harder images, and is left
+    to the population.
     """
 
     skill: Float[Array, "model"]
     trend: Float[Array, "model stratum"]
-    spread: Float[Array, "model"]
     own: Float[Array, "model stratum"]
 
     def in_strata(self) -> Float[Array, "model stratum"]:
@@ -34,7 +33,7 @@ class Losing:
         own = self.own.reshape(len(self.own), -1)  # one column where it is known to be the same in all strata
         own = own - own.mean(0)
         trend = self.trend.reshape(len(self.trend), -1)
-        return skill - trend * (skill - skill.mean(0)) - self.spread[:, None] * own
+        return skill - trend * (skill - skill.mean(0)) - own
 
 
 @jax.tree_util.register_dataclass

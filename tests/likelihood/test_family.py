@@ -85,7 +85,7 @@ def plain_normal(k: int, x: np.ndarray, c: int) -> Callable[[Any], Any]:
     return lambda t: norm.pdf(t, MEAN[k], SD[k])
 
 
-LOSING = Losing(SKILL, np.array([[0.0, 0.3]] * MODELS), per_model(0.5), np.array([[0.0, e] for e in (1, -1, 2, 0, 1)]))  # pyright: ignore
+LOSING = Losing(SKILL, np.array([[0.0, 0.3]] * MODELS), np.array([[0.0, e / 2] for e in (1, -1, 2, 0, 1)]))  # pyright: ignore
 LOST = SKILL - 0.3 * (SKILL - SKILL.mean()) - 0.5 * (np.array([1, -1, 2, 0, 1]) - 0.6)
 FAMILY, IN_FAMILIES = np.array([0, 1, 0, 0, 2]), np.array([0.5, 0.8, 1.2, 0.3, 0.6])
 NORMAL = Normal(MEAN, SD)  # pyright: ignore[reportArgumentType]

@@ -36,10 +36,10 @@ EFFECT = np.array([-1.0, 0.2, 1.5])
 
 
 def lost() -> tuple[np.ndarray, np.ndarray]:
-    own = np.random.default_rng(2).normal(size=(3, MODELS))
+    own = 0.3 * np.random.default_rng(2).normal(size=(3, MODELS))
     own[0] = 0
     skill = SKILL[:, None] - np.array([0, 0.4, 0.2]) * (SKILL - SKILL.mean())[:, None]
-    return own, skill - 0.3 * (own - own.mean(1, keepdims=True)).T
+    return own, skill - (own - own.mean(1, keepdims=True)).T
 
 
 POPULATION = {"population.mean": MEAN, "population.sd": SD}
@@ -47,7 +47,7 @@ INSIDE = {f"population.{path}": value for path, value in POPULATION.items()}
 SPECIFICATIONS: dict[str, tuple[Specification, dict]] = {
     "losing, slopes, atom": (
         Specification(losing(), slopes(), with_unlearnable(normal())),
-        {"skill.skill": SKILL, "skill.trend": [0, 0.4, 0.2], "skill.spread": 0.3, "skill.own": lost()[0],
+        {"skill.skill": SKILL, "skill.trend": [0, 0.4, 0.2], "skill.own": lost()[0],
          "curve.slope": SLOPE, "population.population.mean": MEAN, "population.population.sd": SD,
          "population.share": [0.05, 0.2, 0.1]},
     ),

@@ -84,7 +84,7 @@ def _same_in_all(skill: Tensor) -> Tensor:
 @in_stratum.register(skills.Losing)
 def _losing(skill: Any) -> Tensor:
     trend = skill.trend * (skill.skill - skill.skill.mean())
-    return skill.skill - trend - skill.spread * (skill.own - skill.own.mean())
+    return skill.skill - trend - (skill.own - skill.own.mean())
 
 
 @in_stratum.register(skills.InFamilies)

@@ -100,11 +100,17 @@ def _descend(density: Density, start: Flat, grid: Grid, bar: tqdm) -> Flat:
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         bar.update()
         value, gradient = density.value_and_gradient(jnp.asarray(flat), density.patterns, grid)
-        return float(value), np.asarray(gradient)
+        return float(value) - origin, np.asarray(gradient)
+
+    origin = float(density.value(start, density.patterns, grid))  # subtracted, as L-BFGS stops at small changes of it
+    def stop_at_bounds(found: np.ndarray) -> None:
+        if np.abs(found - np.asarray(start)).max() >= ROUND_REACH:
+            raise StopIteration  # what is best within bounds is of no use
 
     bounds = [(at - ROUND_REACH, at + ROUND_REACH) for at in np.asarray(start)]
     found = minimize(
-        objective, np.asarray(start), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": 1000}
+        objective, np.asarray(start), jac=True, method="L-BFGS-B", bounds=bounds,
+        callback=stop_at_bounds, options={"maxiter": 1000, "maxcor": 30, "ftol": 1e-10},
     )
     return jnp.asarray(found.x)
 
