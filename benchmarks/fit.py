@@ -53,12 +53,12 @@ def released(folder: Path, models: int, images: int | None, *, seed: int) -> Res
     return Responses(dataset)
 
 
-def run(responses: Responses, folder: Path, *, method: str, draws: int, chains: int) -> Run:
+def run(responses: Responses, folder: Path, options: list[str], *, method: str, draws: int, chains: int) -> Run:
     """Fit by the command line, and measure the process."""
     given, made = folder / "responses.nc", folder / "fit.nc"
     responses.save(given)
     command = [sys.executable, "-m", "difficulty_model.cli", "fit", given, "-o", made, "--method", method,
-               "--draws", str(draws), "--chains", str(chains)]
+               "--draws", str(draws), "--chains", str(chains), *options]
     began = time.perf_counter()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
@@ -74,18 +74,18 @@ def main() -> None:
     """Print one row per fit, and the ratios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="folder of the released predictions; simulated worlds if not given")
-    parser.add_argument("--sizes", type=int, nargs="+", default=[2000, 10000], help="numbers of images")
-    parser.add_argument("--whole", action="store_true", help="also fit all 67 models on all 60,000 images")
+    parser.add_argument("--sizes", type=int, nargs="*", default=[2000, 10000], help="numbers of images")
+    parser.add_argument("--whole", action="store_true", help="also all 67 models on all 60,000 images, and with slopes")
     parser.add_argument("--joint-draws", type=int, default=200, help="draws of the joint model, after 500 of warm-up")
     asked = parser.parse_args()
-    print(f"{'images':>7} {'method':>6} {'seconds':>8} {'GiB':>5} {'ESS':>7} {'ESS/s':>8}")
+    print(f"{'images':>7} {'method':>13} {'seconds':>8} {'GiB':>5} {'ESS':>7} {'ESS/s':>8}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
 
-        def row(responses: Responses, method: str, *, draws: int, chains: int) -> float:
-            found = run(responses, folder, method=method, draws=draws, chains=chains)
-            print(f"{len(responses.images):>7} {method:>6} {found.seconds:>8.1f} {found.memory / 2**30:>5.2f} "
-                  f"{found.ess:>7.0f} {found.ess / found.seconds:>8.3f}", flush=True)
+        def row(responses: Responses, method: str, *options: str, draws: int, chains: int) -> float:
+            found = run(responses, folder, list(options), method=method, draws=draws, chains=chains)
+            print(f"{len(responses.images):>7} {' '.join([method, *options]):>13} {found.seconds:>8.1f} "
+                  f"{found.memory / 2**30:>5.2f} {found.ess:>7.0f} {found.ess / found.seconds:>8.3f}", flush=True)
             return found.ess / found.seconds
 
         for images in asked.sizes:
@@ -95,7 +95,9 @@ def main() -> None:
             print(f"{images:>7}  ratio {marginal / joint:.0f}")
         if asked.whole:
             whole = released(asked.data, 67, None, seed=0) if asked.data else simulated(67, 60000, seed=0)
-            row(whole, "nuts", draws=250, chains=4)
+            plain = row(whole, "nuts", draws=250, chains=4)
+            slopes = row(whole, "nuts", "--slopes", draws=250, chains=4)
+            print(f"{len(whole.images):>7}  ratio {slopes / plain:.2f}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 
 from difficulty_model.examples import example_path
+from difficulty_model.family import logistic, losing, skew_normal, slopes, with_unlearnable, with_unmissable
+from difficulty_model.fitting import load_fit
+from difficulty_model.specification import Specification
 
 
 def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -176,6 +179,21 @@ def test_families_of_a_file_have_effects(folder: Path) -> None:
         assert float(posterior["skill.spread"].mean()) > 5 * float(posterior["skill.spread"].std())
     families.assign(family=models).to_csv(folder / "ones.csv", index=False)
     mistake(run("fit", "few.nc", "-o", "x.nc", "--families", "ones.csv", cwd=folder), "of one model only")
+
+
+def test_options_make_the_specification(folder: Path) -> None:
+    table = pd.read_csv(example_path("digits"))
+    table[["image", "test_set", "label", *table.columns[3:9]]].to_csv(folder / "six.csv", index=False)
+    assert run("import", "wide", "six.csv", "-o", "six.nc", cwd=folder).returncode == 0
+    done = run(
+        "fit", "six.nc", "-o", "six-fit.nc", "--method", "mode", "--curve", "logistic", "--slopes", "--skill-loss",
+        "--population", "skew-normal", "--unmissable", "--unlearnable", cwd=folder,
+    )
+    assert done.returncode == 0, done.stderr
+    population = with_unlearnable(with_unmissable(skew_normal()))
+    fitted = load_fit(folder / "six-fit.nc")
+    assert fitted.specification == Specification(losing(), slopes(logistic()), population)
+    assert set(fitted.difficulty) == {"mean", "sd", "quantiles", "unlearnable", "unmissable"}
 
 
 def test_mistakes_about_the_family_get_one_sentence(folder: Path) -> None:
