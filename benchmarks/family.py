@@ -28,7 +28,6 @@ SPECIFICATIONS = {
     "logistic slopes, both ends, flexible": [*LOGISTIC, *ENDS, "--population", "flexible"],
     "logistic slopes, both ends, skew-normal": [*LOGISTIC, *ENDS, *SKEWED],
     "logistic slopes, both ends, skew-normal, lost skill": [*LOGISTIC, *ENDS, *SKEWED, "--skill-loss"],
-    "all of these": [*LOGISTIC, *ENDS, *SKEWED, "--skill-loss", "--lapses", "per-model"],
 }
 """Options of `difficulty-model fit`. Both ends: images that no model gets right, and images that all do."""
 
