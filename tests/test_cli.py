@@ -194,6 +194,11 @@ def test_options_make_the_specification(folder: Path) -> None:
     fitted = load_fit(folder / "six-fit.nc")
     assert fitted.specification == Specification(losing(), slopes(logistic()), population)
     assert set(fitted.difficulty) == {"mean", "sd", "quantiles", "unlearnable", "unmissable"}
+    # An image that all get right may be unmissable and cannot be unlearnable; one that none gets right the reverse.
+    number = fitted.responses.right.sum(0)
+    for of, other, all_alike in (("unmissable", "unlearnable", 6), ("unlearnable", "unmissable", 0)):
+        assert float(fitted.difficulty[of].values[number == all_alike].min()) > 0.01
+        assert float(fitted.difficulty[other].values[number == all_alike].max()) < 1e-9
 
 
 def test_mistakes_about_the_family_get_one_sentence(folder: Path) -> None:

@@ -155,8 +155,8 @@ EFFECTS = np.linspace(-6.0, 6.0, 73)
 class Averaged(ResponseCurve):
     """P(right) = E[P₀(s + spread · z − τ)], z ~ N(0, 1), by the trapezoidal rule.
 
-    Of the logistic curve it is exact to 1e-8 where slope times spread is at most 3: its poles are π/(1.702 · slope ·
-    spread) from the real line, and the rule is off by exp(−2π/h) to the power of that distance, h being its spacing.
+    Of the logistic curve it is exact to 1e-8 where slope times spread is at most 3: its poles are d = π/(1.702 · slope
+    · spread) from the real line, and the rule of spacing h is off by about exp(−2π d/h).
     """
 
     curve: ResponseCurve

@@ -240,36 +240,44 @@ class Modified(Population):
         return self.population.discrimination_spread()
 
 
+@dataclass(frozen=True)
+class WithAtom(Modified):
+    """A population, and beside it a share of images of one infinite difficulty."""
+
+    share: Float[Array, "..."]
+
+    @abc.abstractmethod
+    def infinity(self) -> float:
+        """Return that difficulty: inf, or −inf."""
+
+    def log_density(self, difficulty: Float[Array, "node"]) -> Float[Array, "node"]:
+        """Return log (1 − share) + log p(τ): the density of all other images."""
+        return jnp.log1p(-self.share) + self.population.log_density(difficulty)
+
+    def log_atoms(self) -> dict[float, Float[Array, ""]]:
+        """Return log share, beside the atoms of the population, which share what this one leaves."""
+        within = {at: jnp.log1p(-self.share) + of for at, of in self.population.log_atoms().items()}
+        return within | {self.infinity(): jnp.log(self.share)}
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class WithUnlearnable(Modified):
+class WithUnlearnable(WithAtom):
     """A population, and beside it a share of images that no model can get right, such as those with a wrong label."""
 
-    share: Float[Array, "..."]
-
-    def log_density(self, difficulty: Float[Array, "node"]) -> Float[Array, "node"]:
-        """Return log (1 − share) + log p(τ): the density of all other images."""
-        return jnp.log1p(-self.share) + self.population.log_density(difficulty)
-
-    def log_atoms(self) -> dict[float, Float[Array, ""]]:
-        """Return log share of images infinitely hard, beside what the population has."""
-        return _with_atom(self.population, np.inf, self.share)
+    def infinity(self) -> float:
+        """Return inf."""
+        return np.inf
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class WithUnmissable(Modified):
+class WithUnmissable(WithAtom):
     """A population, and beside it a share of images that every model gets right, but for lapses: the plain cases."""
 
-    share: Float[Array, "..."]
-
-    def log_density(self, difficulty: Float[Array, "node"]) -> Float[Array, "node"]:
-        """Return log (1 − share) + log p(τ): the density of all other images."""
-        return jnp.log1p(-self.share) + self.population.log_density(difficulty)
-
-    def log_atoms(self) -> dict[float, Float[Array, ""]]:
-        """Return log share of images infinitely easy, beside what the population has."""
-        return _with_atom(self.population, -np.inf, self.share)
+    def infinity(self) -> float:
+        """Return −inf."""
+        return -np.inf
 
 
 @jax.tree_util.register_dataclass
@@ -331,12 +339,6 @@ class Discriminating(Modified):
     def discrimination_spread(self) -> Float[Array, ""]:
         """Return the sd of discriminations."""
         return jnp.asarray(self.spread)
-
-
-def _with_atom(population: Population, at: float, share: Float[Array, "..."]) -> dict[float, Float[Array, "..."]]:
-    """Return the atoms of a population that shares its images with one more."""
-    within = {infinity: jnp.log1p(-share) + log_share for infinity, log_share in population.log_atoms().items()}
-    return within | {at: jnp.log(share)}
 
 
 def _normal_features(

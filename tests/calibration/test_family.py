@@ -88,8 +88,7 @@ def test_ranks_are_uniform(name: str):
     print(table.drop(columns=["low_50", "high_50", "low_90", "high_90"]).round(3).to_string())
     assert table["calibrated"].to_numpy().all(), found.trouble
     assert len(found.left_out) <= case.worlds / 3
-    # Ranks want independent draws. Those of a flexible population's location and bends come nearest to the limit: 0.42.
-    assert np.abs(table["autocorrelation"].to_numpy()).max() < 0.5
+    assert np.abs(table["autocorrelation"].to_numpy()).max() < 0.4
 
 
 @pytest.mark.parametrize("name", ["in_classes", "discriminating", "with_unlearnable", "in_families"])

@@ -31,9 +31,9 @@ Method = Literal["nuts", "laplace"]
 
 SAMPLERS = {"nuts": sample_nuts, "laplace": sample_laplace}
 
-THINNING = {"nuts": 3, "laplace": 5}
-"""Draws per draw that is kept. Ranks are uniform among independent draws only: NUTS's are nearly so; those of
-importance sampling are repeated where the normal approximation is thin, and every fifth of them seldom is."""
+THINNING = 5
+"""Draws per draw that is kept: ranks are uniform among independent draws only. NUTS's are nearly so, but less where a
+posterior is far from normal; those of importance sampling are repeated where the normal approximation is thin."""
 
 FEW = 2
 """Of many models, classes, … the first so many are ranked: all are drawn alike."""
@@ -108,10 +108,10 @@ def rank_world(
             own.specification, own.sizes, own.patterns, own.size, own.unravel, own.start, compiled or own
         )
         sample = SAMPLERS[method](
-            density, draws=draws * THINNING[method], chains=1, random_seed=random_seed, progress=False
+            density, draws=draws * THINNING, chains=1, random_seed=random_seed, progress=False
         )
         posterior = labelled(
-            {path: of[:, :: THINNING[method]] for path, of in sample.values.items()}, specification, names,
+            {path: of[:, ::THINNING] for path, of in sample.values.items()}, specification, names,
             ("chain", "draw"),
         )
         true_likelihood, likelihoods = _log_likelihoods(specification, world.unknowns, posterior, density.patterns)

@@ -27,7 +27,7 @@ def check_images(responses: Responses) -> list[Finding]:
     solved = seen & ~(responses.right < responses.shown).any(0)
     for kind, which, who, remedy in [
         ("unsolved", unsolved, "no model", "look at some of them, since their labels may be wrong; a "
-         "population with an atom of images that no model can get right describes them"),
+         "population with unlearnable images (`fit --unlearnable`) describes them"),
         ("solved", solved, "every model", "nothing: they only bound their difficulty from above"),
     ]:
         for test_set, mask in zip(responses.test_sets, responses.member, strict=True):

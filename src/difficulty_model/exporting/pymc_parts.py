@@ -205,19 +205,10 @@ def _modified(population: Any, images: KnownOfImages) -> Laid:
     raise _untranslated(population, "laid")
 
 
-@laid.register(populations.WithUnlearnable)
-def _with_unlearnable(population: Any, images: KnownOfImages) -> Laid:
-    return _laid_beside(population, images, np.inf)
-
-
-@laid.register(populations.WithUnmissable)
-def _with_unmissable(population: Any, images: KnownOfImages) -> Laid:
-    return _laid_beside(population, images, -np.inf)
-
-
-def _laid_beside(population: Any, images: KnownOfImages, infinity: float) -> Laid:
+@laid.register(populations.WithAtom)
+def _with_atom(population: Any, images: KnownOfImages) -> Laid:
     inner = laid(population.population, images)
-    return replace(inner, atoms=(*inner.atoms, (infinity, population.share)))
+    return replace(inner, atoms=(*inner.atoms, (population.infinity(), population.share)))
 
 
 @laid.register(populations.Regressed)

@@ -28,7 +28,7 @@ COMMON = 0.5
 
 MEAN = 0.3
 """Points, over models. In replicates of 50,000 images 0.13 ± 0.01, of 10,000 0.25 ± 0.03; on ImageNet, of slopes
-with an atom, 0.39 and 0.51."""
+with unlearnable images, 0.39 and 0.51."""
 
 LARGEST = 1.0
 """Points, of one model. In the same replicates 0.5 ± 0.1 and 0.9 ± 0.2; on ImageNet 1.4 and 2.0."""

@@ -24,7 +24,7 @@ NAME = "calibration"
 
 MEAN = 0.5
 """Points, over thirds and deciles. In replicates of 50,000 images and 67 models 0.06 ± 0.01; on ImageNet 1.6 of the
-probit model, 0.9 of slopes with an atom."""
+probit model, 0.9 of slopes with unlearnable images."""
 
 LARGEST = 2.5
 """Points, of one third in one decile. In the same replicates 0.3 ± 0.1; on ImageNet 6.0 and 3.5."""

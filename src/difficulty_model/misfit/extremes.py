@@ -12,7 +12,7 @@ NAME = "all-right-all-wrong"
 
 SHARE = 1.0
 """Percent of a test set's images. Replicates of 50,000 images stray by 0.15, of 1,000 by 1.3; on the ImageNetV2
-responses the probit model misses 1.9% of all-wrong images, slopes with an atom 5% of all-right ones."""
+responses the probit model misses 1.9% of all-wrong images, slopes with unlearnable images 5% of all-right ones."""
 
 MEANING = {
     "all models right": "Images that are right, or not, for all models at once tell of the tail of easy images (a "

@@ -12,7 +12,7 @@ NAME = "models-right"
 
 DISTANCE = 3.0
 """Percent of images that would have to be moved. Replicates of 50,000 images are 0.7 ± 0.2 off, of 1,000 5 ± 1; on
-ImageNet the probit model is 9 off, slopes with an atom 10."""
+ImageNet the probit model is 9 off, slopes with unlearnable images 10."""
 
 GROUPS = 20
 """Of numbers of models between none and all: fewer images than a few hundred say nothing about finer ones."""

@@ -1,4 +1,4 @@
-"""The command `difficulty-model`: parse, call, print."""
+"""The commands of `difficulty-model`: parse, call, hand on to be printed."""
 
 import json
 import logging
@@ -6,24 +6,43 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
-from rich.table import Table
 
+from difficulty_model.cli.options import (
+    Classes,
+    CurveOption,
+    CurveShape,
+    Discriminations,
+    Guess,
+    Lapses,
+    LapsesOption,
+    Population,
+    Shape,
+    SkillLoss,
+    Slopes,
+    Unlearnable,
+    Unmissable,
+    specification_of,
+)
+from difficulty_model.cli.printing import (
+    err,
+    observed_rows,
+    out,
+    print_checks,
+    print_comparison,
+    print_findings,
+    print_fit,
+    print_law,
+    print_lines,
+    table_of,
+)
 from difficulty_model.errors import InputError, unknown_name
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
-
-    from difficulty_model.checking import Finding
-    from difficulty_model.fitting import Fit
-    from difficulty_model.observed import ObservedLine
-    from difficulty_model.prediction import Law
-    from difficulty_model.specification import Specification
 
 app = typer.Typer(
     help="When classifiers lose accuracy on a new test set, why? Image difficulties and model skills from "
@@ -33,10 +52,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-out = Console()
-err = Console(stderr=True)
-
-
 class Method(StrEnum):
     """How to sample the posterior."""
 
@@ -52,44 +67,6 @@ class Release(StrEnum):
     IMAGENETV2 = "imagenetv2"
     CIFAR = "cifar10.1"
 
-
-class CurveShape(StrEnum):
-    """How skill and difficulty make the probability of being right."""
-
-    PROBIT = "probit"
-    LOGISTIC = "logistic"
-
-
-class Lapses(StrEnum):
-    """Whether models miss easy images now and then."""
-
-    NONE = "none"
-    SHARED = "shared"
-    PER_MODEL = "per-model"
-
-
-class Shape(StrEnum):
-    """Of the distribution of difficulty in a test set."""
-
-    NORMAL = "normal"
-    TWO_NORMALS = "two-normals"
-    SKEW_NORMAL = "skew-normal"
-    STUDENT_T = "student-t"
-    FLEXIBLE = "flexible"
-
-
-CurveOption = Annotated[CurveShape, typer.Option("--curve", help="probit, or logistic, which forgives lapses more.")]
-Slopes = Annotated[bool, typer.Option("--slopes", help="A slope of the curve per model.")]
-LapsesOption = Annotated[Lapses, typer.Option("--lapses", help="Rate at which models miss the easiest images.")]
-Guess = Annotated[float, typer.Option("--guess", help="Rate at which models guess the hardest: 1/number of classes.")]
-Population = Annotated[Shape, typer.Option("--population", help="Shape of the distribution of difficulty.")]
-Unmissable = Annotated[bool, typer.Option("--unmissable", help="Beside it a share of images that all get right.")]
-Unlearnable = Annotated[bool, typer.Option("--unlearnable", help="Beside it a share of images that none gets right.")]
-Classes = Annotated[bool, typer.Option("--classes", help="Effects of the images' classes on difficulty.")]
-Discriminations = Annotated[
-    bool, typer.Option("--discriminations", help="Images that differ in how well they tell models apart; slow.")
-]
-SkillLoss = Annotated[bool, typer.Option("--skill-loss", help="Skills that are lost in all test sets but the first.")]
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="File to write, whole or not at all.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -150,7 +127,7 @@ def check(
     if as_json:
         print(json.dumps({"findings": [finding.as_dict() for finding in findings]}, indent=2))
     else:
-        _print_findings(findings)
+        print_findings(findings)
     if output is not None:
         fixed = fix_responses(loaded, findings)
         fixed.save(output)
@@ -162,7 +139,7 @@ def check(
 
 
 @app.command(epilog="Example: `difficulty-model fit responses.nc -o fit.nc --seed 1`; with better models: "
-             "`difficulty-model fit responses.nc -o slopes.nc --curve logistic --slopes --population flexible`")
+             "`difficulty-model fit responses.nc -o better.nc --curve logistic --slopes --unmissable --unlearnable`")
 def fit(
     responses: Annotated[Path, typer.Argument(help="Responses file, as `import` writes it.")],
     output: Output,
@@ -208,7 +185,7 @@ def fit(
         chosen, names = chosen.with_covariates(table), list(table)
     if families is not None:
         chosen = chosen.with_families(read_families(families))
-    specification = _specification(
+    specification = specification_of(
         curve, lapses, guess, population, slopes=slopes, unmissable=unmissable, unlearnable=unlearnable,
         discriminations=discriminations, classes=classes, covariates=names, skill_loss=skill_loss,
         families=families is not None,
@@ -218,7 +195,7 @@ def fit(
             chosen, specification, draws=draws, chains=chains, random_seed=seed, method=method.value
         )
         fitted.save(temporary)
-    _print_fit(fitted)
+    print_fit(fitted)
     out.print(f"{output} written. {fitted.verdict}", highlight=False)
 
 
@@ -253,7 +230,7 @@ def compare(
     if as_json:
         print(json.dumps(plain, indent=2))
     else:
-        _print_comparison(plain)
+        print_comparison(plain)
 
 
 @app.command(epilog="Example: `difficulty-model calibrate --slopes --worlds 100`")
@@ -282,7 +259,7 @@ def calibrate(
     from difficulty_model.calibration import narrowed
     from difficulty_model.plots import plot_calibration
 
-    specification = narrowed(_specification(
+    specification = narrowed(specification_of(
         curve, lapses, guess, population, slopes=slopes, unmissable=unmissable, unlearnable=unlearnable,
         discriminations=discriminations, classes=classes, covariates=[], skill_loss=skill_loss, families=families,
     ))
@@ -296,7 +273,7 @@ def calibrate(
         print(json.dumps(found.as_dict(), indent=2))
     else:
         shown = found.table().filter(["quantity", "chi2_p", "ecdf_p", "inside_50", "inside_90", "calibrated"])
-        out.print(_table(shown, f"{worlds} worlds of {models} models and 2 × {images} images"))
+        out.print(table_of(shown, f"{worlds} worlds of {models} models and 2 × {images} images"))
         out.print(found.verdict, *found.trouble, sep="\n", highlight=False)
     if not bool(found.table()["calibrated"].all()):
         raise typer.Exit(1)
@@ -325,7 +302,7 @@ def law(
         if as_json:
             print(json.dumps({"from": from_, "to": to, "observed": line.as_dict()}, indent=2))
         else:
-            _print_lines(from_, to, _observed_rows(line))
+            print_lines(from_, to, observed_rows(line))
         return
     relation = law_between(load_fit(fit), from_, to, random_seed=seed)
     if plot is not None:
@@ -333,7 +310,7 @@ def law(
     if as_json:
         print(json.dumps(relation.as_dict(), indent=2))
     else:
-        _print_law(relation)
+        print_law(relation)
 
 
 @app.command(epilog="Example: `difficulty-model fetch cifar10.1 -o cifar10.1`")
@@ -349,50 +326,6 @@ def fetch(
               highlight=False)
 
 
-def _specification(
-    curve: CurveShape,
-    lapses: Lapses,
-    guess: float,
-    population: Shape,
-    *,
-    slopes: bool,
-    unmissable: bool,
-    unlearnable: bool,
-    discriminations: bool,
-    classes: bool,
-    covariates: list[str],
-    skill_loss: bool,
-    families: bool,
-) -> "Specification":
-    from difficulty_model import family
-    from difficulty_model.specification import Specification
-
-    curves = {CurveShape.PROBIT: family.probit, CurveShape.LOGISTIC: family.logistic}
-    shapes = {
-        Shape.NORMAL: family.normal, Shape.TWO_NORMALS: family.two_normals, Shape.SKEW_NORMAL: family.skew_normal,
-        Shape.STUDENT_T: family.student_t, Shape.FLEXIBLE: family.flexible,
-    }
-    of_models, of_images = curves[curve](), shapes[population]()
-    if slopes:
-        of_models = family.slopes(of_models)
-    if lapses is not Lapses.NONE:
-        of_models = family.with_lapses(of_models, per_model=lapses is Lapses.PER_MODEL, guess=guess)
-    elif guess:
-        of_models = family.with_guesses(of_models, guess)
-    if covariates:
-        of_images = family.regressed(of_images, covariates)
-    if classes:
-        of_images = family.in_classes(of_images)
-    if discriminations:
-        of_images = family.discriminating(of_images)
-    if unmissable:
-        of_images = family.with_unmissable(of_images)
-    if unlearnable:
-        of_images = family.with_unlearnable(of_images)
-    skills = family.losing() if skill_loss else family.independent()
-    return Specification(family.in_families(skills) if families else skills, of_models, of_images)
-
-
 def _check_fit(path: Path, *, as_json: bool, strict: bool, plot: Path | None, seed: int) -> None:
     from difficulty_model.fitting import load_fit
     from difficulty_model.misfit import check_fit
@@ -404,142 +337,9 @@ def _check_fit(path: Path, *, as_json: bool, strict: bool, plot: Path | None, se
     if as_json:
         print(json.dumps({"checks": [found.as_dict() for found in checks]}, indent=2))
     else:
-        for found in checks:
-            style = {"fits": "bold green", "misfit": "bold red", "not testable": "bold"}[found.verdict]
-            out.print(f"{found.verdict}: {found.name}", style=style)
-            out.print(f"  {found.text}", markup=False, highlight=False, soft_wrap=True)
+        print_checks(checks)
     if strict and any(found.verdict == "misfit" for found in checks):
         raise typer.Exit(1)
-
-
-def _print_comparison(plain: dict[str, Any]) -> None:
-    test_sets = [error["test_set"] for error in plain["fits"][0]["errors"]]
-    table = Table(
-        "fit", "elpd", "difference", "p", "k > 0.7", "weight", "u", "v", *(f"error on {name}" for name in test_sets),
-        title="Leave-one-image-out, the best first",
-        caption="elpd in nats, difference to the best ± its standard error; p: effective parameters; k > 0.7: share "
-                "of images whose term is unreliable; error: of accuracies in the population, in points, mean / largest",
-    )
-    for row in plain["fits"]:
-        line = ["–", "–"] if row["u"] is None else [f"{row[q]:.3f} ± {row[f'{q}_sd']:.3f}" for q in "uv"]
-        table.add_row(
-            row["fit"] + (" !" if row["troubled"] else ""), f"{row['elpd']:.1f}",
-            f"{row['difference']:.1f} ± {row['dse']:.1f}", f"{row['p']:.1f}", f"{row['doubtful']:.2%}",
-            f"{row['weight']:.2f}", *line,
-            *(f"{error['mean_error']:.2f} / {error['largest_error']:.2f}" for error in row["errors"]),
-        )
-    out.print(table)
-    for row in plain["fits"]:
-        if row["troubled"]:
-            out.print(f"! {row['fit']}: {row['verdict']}", markup=False, highlight=False)
-        for of in row.get("left_out_models", {}).get("test_sets", []):
-            told = ", ".join(f"{name} {value:.3f}" for name, value in of.items() if isinstance(value, float))
-            out.print(f"{row['fit']}, models left out, on {of['test_set']}: {told}", markup=False, highlight=False)
-        if "held_out" in row:
-            of = row["held_out"]
-            out.print(
-                f"{row['fit']}, held out {of['test_set']}: log-density {of['log_density']:.1f} nats, accuracies off by "
-                f"{of['mean_error']:.2f} / {of['largest_error']:.2f} points", markup=False, highlight=False,
-            )
-
-
-def _print_findings(findings: "list[Finding]") -> None:
-    if not findings:
-        out.print("Nothing to remark.")
-        return
-    for finding in findings:
-        where = " · ".join(filter(None, [finding.model, finding.test_set]))
-        style = {"fault": "bold red", "caution": "bold yellow", "note": "bold"}[finding.severity]
-        out.print(f"{finding.severity}: {finding.kind}", style=style, end="")
-        out.print(f" · {where}" if where else "", markup=False, highlight=False)
-        out.print(f"  {finding.message}\n  → {finding.remedy}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_fit(fitted: "Fit") -> None:
-    from difficulty_model.posterior import population_table, skill_table
-
-    out.print(_table(population_table(fitted), "Difficulty of the test sets (probit units)"))
-    out.print(_table(skill_table(fitted), "Skill of the models (probit units)"))
-
-
-def _print_law(relation: "Law") -> None:
-    named = relation.as_dict()
-    _print_lines(relation.original, relation.new, [
-        ("predicted by the fit", _spread(named["predicted"]["u"]), _spread(named["predicted"]["v"])),
-        ("least squares, expected of such test sets", _spread(named["replicated"]["u"]),
-         _spread(named["replicated"]["v"])),
-        *_observed_rows(relation.observed),
-    ])
-    table = Table(
-        "model", "observed", "predicted", "observed", "predicted",
-        title=f"Accuracy in % on {relation.original} (left) and {relation.new} (right)",
-        caption=f"± half of the {relation.level:.0%} interval: Clopper–Pearson of the observed accuracy; of the "
-                "predicted one, for another test set of this size. * observed outside that interval",
-    )
-    for model in named["models"]:
-        cells = []
-        for side in ("from", "to"):
-            observed, predicted = model[side]["observed"], model[side]["predicted"]
-            cells.append(_percent(observed["accuracy"], observed["interval"]))
-            cells.append(_percent(predicted["mean"], predicted["interval"]) + ("" if model[side]["inside"] else " *"))
-        table.add_row(model["model"], *cells)
-    out.print(table)
-    inside, scatter, curvature = named["inside"], named["scatter"], named["curve"]["curvature"]
-    slope = named["curve"]["u"]["mean"]
-    out.print(
-        f"The predicted curve bends by {curvature['mean']:+.3f} ± {curvature['sd']:.3f} per probit unit: its slope is "
-        f"{slope[0]:.3f} at the weakest model and {slope[-1]:.3f} at the best.", highlight=False,
-    )
-    out.print(
-        f"Inside their predicted intervals: {inside['from']} of {inside['models']} models on {relation.original}, "
-        f"{inside['to']} on {relation.new}. Scatter around the line: {scatter['observed']:.4f} probit units, "
-        f"predicted {scatter['replicated']['mean']:.4f} ± {scatter['replicated']['sd']:.4f} "
-        f"(p = {scatter['p_value']:.3f}).", highlight=False,
-    )
-    if named["observed"]["left_out"]:
-        out.print(f"Left out of the observed line (never right, never wrong, or not run on both): "
-                  f"{', '.join(named['observed']['left_out'])}.", markup=False)
-
-
-def _print_lines(original: str, new: str, rows: list[tuple[str, str, str]]) -> None:
-    table = Table(
-        "line", "u", "v", title=f"From {original} to {new}",
-        caption="probit accuracies: new = u · original + v; ± posterior sd or standard error",
-    )
-    for row in rows:
-        table.add_row(*row)
-    out.print(table)
-
-
-def _observed_rows(line: "ObservedLine") -> list[tuple[str, str, str]]:
-    plain = line.as_dict()
-
-    def row(title: str, of: dict[str, float | None]) -> tuple[str, str, str]:
-        u, v = (f"{of[q]:.3f}" + ("" if of[f"{q}_sd"] is None else f" ± {of[f'{q}_sd']:.3f}") for q in "uv")
-        return title, u, v
-
-    rows = [row(f"observed, least squares (R² {line.r2:.4f})", plain)]
-    if line.errors_in_both is not None:
-        rows.append(row("observed, errors in both", plain["errors_in_both"]))
-    return rows
-
-
-def _spread(of: dict[str, Any]) -> str:
-    return f"{of['mean']:.3f} ± {of['sd']:.3f}"
-
-
-def _percent(value: float | None, interval: list[float | None]) -> str:
-    low, high = interval
-    if value is None or low is None or high is None:
-        return "not run"
-    return f"{100 * value:.1f} ± {50 * (high - low):.1f}"
-
-
-def _table(frame: "pd.DataFrame", title: str) -> Table:
-    table = Table(*frame.columns, title=title)
-    for row in frame.itertuples(index=False):
-        table.add_row(*(cell if isinstance(cell, str) else f"{cell:.3f}" for cell in row))
-    return table
 
 
 def _write_figure(path: Path, plot: Callable[["Figure"], None], *, size: tuple[float, float] = (15, 7.5)) -> None:
@@ -562,7 +362,3 @@ def main() -> None:
     except InputError as error:
         err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,163 @@
+"""What the commands print for people: tables and sentences."""
+
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from difficulty_model.checking import Finding
+    from difficulty_model.fitting import Fit
+    from difficulty_model.misfit import MisfitCheck
+    from difficulty_model.observed import ObservedLine
+    from difficulty_model.prediction import Law
+
+out = Console()
+err = Console(stderr=True)
+
+
+def print_checks(checks: "list[MisfitCheck]") -> None:
+    """Print the verdict of every check of a fit."""
+    for found in checks:
+        style = {"fits": "bold green", "misfit": "bold red", "not testable": "bold"}[found.verdict]
+        out.print(f"{found.verdict}: {found.name}", style=style)
+        out.print(f"  {found.text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_comparison(plain: dict[str, Any]) -> None:
+    """Print fits side by side, and what is said of the doubtful ones."""
+    test_sets = [error["test_set"] for error in plain["fits"][0]["errors"]]
+    table = Table(
+        "fit", "elpd", "difference", "p", "k > 0.7", "weight", "u", "v", *(f"error on {name}" for name in test_sets),
+        title="Leave-one-image-out, the best first",
+        caption="elpd in nats, difference to the best ± its standard error; p: effective parameters; k > 0.7: share "
+                "of images whose term is unreliable; error: of accuracies in the population, in points, mean / largest",
+    )
+    for row in plain["fits"]:
+        line = ["–", "–"] if row["u"] is None else [f"{row[q]:.3f} ± {row[f'{q}_sd']:.3f}" for q in "uv"]
+        table.add_row(
+            row["fit"] + (" !" if row["troubled"] else ""), f"{row['elpd']:.1f}",
+            f"{row['difference']:.1f} ± {row['dse']:.1f}", f"{row['p']:.1f}", f"{row['doubtful']:.2%}",
+            f"{row['weight']:.2f}", *line,
+            *(f"{error['mean_error']:.2f} / {error['largest_error']:.2f}" for error in row["errors"]),
+        )
+    out.print(table)
+    for row in plain["fits"]:
+        if row["troubled"]:
+            out.print(f"! {row['fit']}: {row['verdict']}", markup=False, highlight=False)
+        for of in row.get("left_out_models", {}).get("test_sets", []):
+            told = ", ".join(f"{name} {value:.3f}" for name, value in of.items() if isinstance(value, float))
+            out.print(f"{row['fit']}, models left out, on {of['test_set']}: {told}", markup=False, highlight=False)
+        if "held_out" in row:
+            of = row["held_out"]
+            out.print(
+                f"{row['fit']}, held out {of['test_set']}: log-density {of['log_density']:.1f} nats, accuracies off by "
+                f"{of['mean_error']:.2f} / {of['largest_error']:.2f} points", markup=False, highlight=False,
+            )
+
+
+def print_findings(findings: "list[Finding]") -> None:
+    """Print what was noticed about responses, with the remedies."""
+    if not findings:
+        out.print("Nothing to remark.")
+        return
+    for finding in findings:
+        where = " · ".join(filter(None, [finding.model, finding.test_set]))
+        style = {"fault": "bold red", "caution": "bold yellow", "note": "bold"}[finding.severity]
+        out.print(f"{finding.severity}: {finding.kind}", style=style, end="")
+        out.print(f" · {where}" if where else "", markup=False, highlight=False)
+        out.print(f"  {finding.message}\n  → {finding.remedy}", markup=False, highlight=False, soft_wrap=True)
+
+
+def print_fit(fitted: "Fit") -> None:
+    """Print the test sets' difficulties and the models' skills."""
+    from difficulty_model.posterior import population_table, skill_table
+
+    out.print(table_of(population_table(fitted), "Difficulty of the test sets (probit units)"))
+    out.print(table_of(skill_table(fitted), "Skill of the models (probit units)"))
+
+
+def print_law(relation: "Law") -> None:
+    """Print the lines, every model's accuracies, and what the relation comes to."""
+    named = relation.as_dict()
+    print_lines(relation.original, relation.new, [
+        ("predicted by the fit", _spread(named["predicted"]["u"]), _spread(named["predicted"]["v"])),
+        ("least squares, expected of such test sets", _spread(named["replicated"]["u"]),
+         _spread(named["replicated"]["v"])),
+        *observed_rows(relation.observed),
+    ])
+    table = Table(
+        "model", "observed", "predicted", "observed", "predicted",
+        title=f"Accuracy in % on {relation.original} (left) and {relation.new} (right)",
+        caption=f"± half of the {relation.level:.0%} interval: Clopper–Pearson of the observed accuracy; of the "
+                "predicted one, for another test set of this size. * observed outside that interval",
+    )
+    for model in named["models"]:
+        cells = []
+        for side in ("from", "to"):
+            observed, predicted = model[side]["observed"], model[side]["predicted"]
+            cells.append(_percent(observed["accuracy"], observed["interval"]))
+            cells.append(_percent(predicted["mean"], predicted["interval"]) + ("" if model[side]["inside"] else " *"))
+        table.add_row(model["model"], *cells)
+    out.print(table)
+    inside, scatter, curvature = named["inside"], named["scatter"], named["curve"]["curvature"]
+    slope = named["curve"]["u"]["mean"]
+    out.print(
+        f"The predicted curve bends by {curvature['mean']:+.3f} ± {curvature['sd']:.3f} per probit unit: its slope is "
+        f"{slope[0]:.3f} at the weakest model and {slope[-1]:.3f} at the best.", highlight=False,
+    )
+    out.print(
+        f"Inside their predicted intervals: {inside['from']} of {inside['models']} models on {relation.original}, "
+        f"{inside['to']} on {relation.new}. Scatter around the line: {scatter['observed']:.4f} probit units, "
+        f"predicted {scatter['replicated']['mean']:.4f} ± {scatter['replicated']['sd']:.4f} "
+        f"(p = {scatter['p_value']:.3f}).", highlight=False,
+    )
+    if named["observed"]["left_out"]:
+        out.print(f"Left out of the observed line (never right, never wrong, or not run on both): "
+                  f"{', '.join(named['observed']['left_out'])}.", markup=False)
+
+
+def print_lines(original: str, new: str, rows: list[tuple[str, str, str]]) -> None:
+    """Print lines between two test sets, one per row."""
+    table = Table(
+        "line", "u", "v", title=f"From {original} to {new}",
+        caption="probit accuracies: new = u · original + v; ± posterior sd or standard error",
+    )
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def observed_rows(line: "ObservedLine") -> list[tuple[str, str, str]]:
+    """Return the rows of observed lines: their titles, u and v."""
+    plain = line.as_dict()
+
+    def row(title: str, of: dict[str, float | None]) -> tuple[str, str, str]:
+        u, v = (f"{of[q]:.3f}" + ("" if of[f"{q}_sd"] is None else f" ± {of[f'{q}_sd']:.3f}") for q in "uv")
+        return title, u, v
+
+    rows = [row(f"observed, least squares (R² {line.r2:.4f})", plain)]
+    if line.errors_in_both is not None:
+        rows.append(row("observed, errors in both", plain["errors_in_both"]))
+    return rows
+
+
+def _spread(of: dict[str, Any]) -> str:
+    return f"{of['mean']:.3f} ± {of['sd']:.3f}"
+
+
+def _percent(value: float | None, interval: list[float | None]) -> str:
+    low, high = interval
+    if value is None or low is None or high is None:
+        return "not run"
+    return f"{100 * value:.1f} ± {50 * (high - low):.1f}"
+
+
+def table_of(frame: "pd.DataFrame", title: str) -> Table:
+    """Return a table of texts, and of numbers to three digits."""
+    table = Table(*frame.columns, title=title)
+    for row in frame.itertuples(index=False):
+        table.add_row(*(cell if isinstance(cell, str) else f"{cell:.3f}" for cell in row))
+    return table
