@@ -8,7 +8,7 @@ from scipy.integrate import cumulative_simpson
 from scipy.special import log_ndtr
 from scipy.stats import binomtest, kstwo, norm
 
-from difficulty_model.curves import Probit
+from difficulty_model.curves import Lapsing, Probit
 from difficulty_model.fitting import difficulties
 from difficulty_model.fitting.result import grid_of
 from difficulty_model.likelihood import collapse
@@ -84,20 +84,26 @@ def test_draws_have_the_exact_distribution(exact):  # noqa: ANN001
 
 
 def test_draws_are_infinite_as_often_as_images_are_at_the_atoms():
-    skill, repeats = np.array([-0.5, 0.3, 1.0]), 4000
+    # With guesses and lapses every image may be at either atom, or between them.
+    skill, guess, lapse, repeats = np.array([-0.5, 0.3, 1.0]), 0.4, 0.3, 4000
     right = np.array([[1, 0, 1], [1, 0, 0], [1, 0, 1]], np.uint8)  # images that all, none, and some get right
     patterns = collapse(right, np.ones_like(right), np.zeros(3, int))
     with jax.enable_x64(True):
         one = jnp.ones((repeats, 1))
         population = WithUnlearnable(WithUnmissable(Normal(0 * one, one), 0.3 * one), 0.2 * one)
-        numbers = Specification(jnp.asarray(skill) * one, Probit(), population)
+        per_model = jnp.ones((repeats, 3))
+        curve = Lapsing(Probit(), guess * per_model, lapse * per_model)
+        numbers = Specification(jnp.asarray(skill) * per_model, curve, population)
         patterns = jax.tree.map(jnp.asarray, patterns)
         grid = grid_of(numbers, patterns, refinement=difficulties.REFINEMENT)
         drawn = difficulties.draw_difficulties(numbers, patterns, grid, random_seed=2)
-    density = 0.8 * 0.7 * norm.pdf(FINE) * (FINE[1] - FINE[0])
-    between = [np.exp(log_ndtr(sign * (skill[:, None] - FINE)).sum(0)) @ density for sign in (1, -1)]
-    for i, infinity, share, rest in ((0, -np.inf, 0.8 * 0.3, between[0]), (1, np.inf, 0.2, between[1])):
-        times = int((drawn[:, i] == infinity).sum())
-        assert binomtest(times, repeats, share / (share + rest)).pvalue > 1e-6
-        assert np.isfinite(drawn[:, i]).sum() == repeats - times
-    assert np.isfinite(drawn[:, 2]).all()
+    p = guess + (1 - guess - lapse) * norm.cdf(skill[:, None] - FINE)
+    for i, answers in enumerate(right.T):
+        of_image = np.where(answers[:, None], p, 1 - p).prod(0)
+        between = 0.8 * 0.7 * of_image @ norm.pdf(FINE) * (FINE[1] - FINE[0])
+        times = answers.sum()
+        hard = 0.2 * guess**times * (1 - guess) ** (3 - times)
+        easy = 0.8 * 0.3 * (1 - lapse) ** times * lapse ** (3 - times)
+        for infinity, share in ((np.inf, hard), (-np.inf, easy)):
+            found = int((drawn[:, i] == infinity).sum())
+            assert binomtest(found, repeats, share / (hard + easy + between)).pvalue > 1e-6

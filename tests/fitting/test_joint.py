@@ -27,7 +27,7 @@ def test_images_at_both_atoms_are_counted_with_their_shares(right: tuple[int, ..
         @jax.jit
         def joint(difficulty: jax.Array) -> jax.Array:
             given = (specification, {"model": 3, "stratum": 1}, answers, 1 - answers, image)
-            return log_density(joint_program, given, {}, {"difficulty": difficulty[None]})[0]
+            return jnp.asarray(log_density(joint_program, given, {}, {"difficulty": difficulty[None]})[0])
 
         ours = np.exp(jax.lax.map(joint, jnp.asarray(NODES))).sum() * (NODES[1] - NODES[0])
     times = sum(right)
