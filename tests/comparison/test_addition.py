@@ -56,7 +56,7 @@ def test_priors_are_those_of_the_specification_with_jacobians():
         found = float(one.log_prior(flat))
     drawn = {path: np.asarray(value) for path, value in values().items()}
     share, log_sd = drawn["population.share"][1], np.log(drawn["population.population.sd"][1])
-    exact = stats.norm.logpdf(drawn["skill.trend"][1], 0, 0.5) + stats.norm.logpdf(drawn["skill.own"][1]).sum()
+    exact = stats.norm.logpdf(drawn["skill.trend"][1], 0, 0.5) + stats.norm.logpdf(drawn["skill.own"][1], 0, 0.1).sum()
     exact += stats.norm.logpdf(drawn["population.population.mean"][1], 0, 3)
     exact += stats.norm.logpdf(log_sd, np.log(1.5), 0.75)
     exact += stats.beta.logpdf(share, 1, 9) + np.log(share * (1 - share))
