@@ -13,9 +13,11 @@ from pathlib import Path
 LOGISTIC = ["--curve", "logistic", "--slopes"]
 ENDS = ["--unmissable", "--unlearnable"]
 SKEWED = ["--population", "skew-normal"]
+BEST = [*LOGISTIC, *ENDS, *SKEWED, "--skill-loss"]
 
 SPECIFICATIONS = {
     "Recht et al.": [],
+    "classes": ["--classes"],
     "unlearnable": ["--unlearnable"],
     "slopes": ["--slopes"],
     "slopes, lapses": ["--slopes", "--lapses", "per-model"],
@@ -27,7 +29,9 @@ SPECIFICATIONS = {
     "logistic slopes, both ends, Student t": [*LOGISTIC, *ENDS, "--population", "student-t"],
     "logistic slopes, both ends, flexible": [*LOGISTIC, *ENDS, "--population", "flexible"],
     "logistic slopes, both ends, skew-normal": [*LOGISTIC, *ENDS, *SKEWED],
-    "logistic slopes, both ends, skew-normal, lost skill": [*LOGISTIC, *ENDS, *SKEWED, "--skill-loss"],
+    "logistic slopes, both ends, skew-normal, lost skill": BEST,
+    "logistic slopes, both ends, skew-normal, lost skill, classes": [*BEST, "--classes"],
+    "logistic slopes, both ends, skew-normal, lost skill, lapses": [*BEST, "--lapses", "per-model"],
 }
 """Options of `difficulty-model fit`. Both ends: images that no model gets right, and images that all do."""
 

@@ -95,8 +95,8 @@ def main() -> None:
             print(f"{images:>7}  ratio {marginal / joint:.0f}")
         if asked.whole:
             whole = released(asked.data, 67, None, seed=0) if asked.data else simulated(67, 60000, seed=0)
-            plain = row(whole, "nuts", draws=250, chains=4)
-            slopes = row(whole, "nuts", "--slopes", draws=250, chains=4)
+            plain = row(whole, "nuts", draws=200, chains=2)
+            slopes = row(whole, "nuts", "--slopes", draws=200, chains=2)
             print(f"{len(whole.images):>7}  ratio {slopes / plain:.2f}")
 
 

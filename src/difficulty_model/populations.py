@@ -45,6 +45,10 @@ class Population(abc.ABC):
         """Return the sd of the images' discriminations, which are N(1, spread²), or nothing if all are 1."""
         return None
 
+    def class_spread(self) -> Float[Array, ""] | None:
+        """Return the sd of effects of classes that are to be integrated out, or nothing if there are none."""
+        return None
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -239,6 +243,10 @@ class Modified(Population):
         """Return that of the population."""
         return self.population.discrimination_spread()
 
+    def class_spread(self) -> Float[Array, ""] | None:
+        """Return that of the population."""
+        return self.population.class_spread()
+
 
 @dataclass(frozen=True)
 class WithAtom(Modified):
@@ -323,6 +331,22 @@ class InClasses(Modified):
     def shift(self, covariates: Float[Array, "covariate"], class_: Int[Array, ""]) -> Float[Array, ""]:
         """Return spread · effect of the image's class, beside what else shifts the population."""
         return self.population.shift(covariates, class_) + self.spread * self.effect[class_]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class AcrossClasses(Modified):
+    """`InClasses` of unknown effects: what the likelihood sees while it integrates them out."""
+
+    spread: Float[Array, "..."]
+
+    def is_shifted(self) -> bool:
+        """Tell that it is, class by class."""
+        return True
+
+    def class_spread(self) -> Float[Array, ""]:
+        """Return the spread."""
+        return jnp.asarray(self.spread)
 
 
 @jax.tree_util.register_dataclass

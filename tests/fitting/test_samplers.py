@@ -6,6 +6,7 @@ import xarray as xr
 
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.fitting.diagnostics import mixing
+from difficulty_model.fitting.nuts import DEPTH, _off_resonance
 from worlds import World, simulate
 
 
@@ -48,6 +49,14 @@ def test_nuts_is_well_and_says_so(nuts: Fit):
     assert nuts.diagnostics["grid_error"] < 1e-2
     assert set(nuts.tree["sample_stats"].to_dataset()) >= {"diverging", "acceptance_rate", "n_steps", "energy"}
     assert nuts.tree["sample_stats"]["n_steps"].mean() < 16
+
+
+@pytest.mark.parametrize("step_size", np.geomspace(0.03, 2.0, 97))
+def test_no_trajectory_is_half_an_oscillation_long(step_size: float):
+    taken = _off_resonance(step_size)
+    lengths = taken * (2.0 ** np.arange(1, DEPTH + 1) - 1) / np.pi
+    assert not ((lengths > 0.86) & (lengths < 1.14)).any()
+    assert step_size <= taken < 1.36 * step_size
 
 
 def test_laplace_agrees_with_nuts(world: World, nuts: Fit):

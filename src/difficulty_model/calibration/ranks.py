@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from difficulty_model.calibration.worlds import TEST_SETS, World, labelled
 from difficulty_model.fitting import Fit
+from difficulty_model.fitting.classes import effects_integrated_out, with_effects
 from difficulty_model.fitting.density import Density, Flat, FlatDraws, posterior_density
 from difficulty_model.fitting.difficulties import REFINEMENT, draw_difficulties
 from difficulty_model.fitting.images import names_of, patterns_of
@@ -103,13 +104,15 @@ def rank_world(
     patterns = filled_up(patterns_of(world.responses, specification), len(world.difficulty) // len(TEST_SETS))
     images = _few_of_each_set(world)
     with jax.enable_x64(True):
-        own = posterior_density(specification, {dim: len(of) for dim, of in names.items()}, patterns)
+        sizes = {dim: len(of) for dim, of in names.items()}
+        own = posterior_density(effects_integrated_out(specification), sizes, patterns)
         density = _AlikeDensity(
             own.specification, own.sizes, own.patterns, own.size, own.unravel, own.start, compiled or own
         )
         sample = SAMPLERS[method](
             density, draws=draws * THINNING, chains=1, random_seed=random_seed, progress=False
         )
+        sample = with_effects(sample, specification, density, random_seed=random_seed, progress=False)
         posterior = labelled(
             {path: of[:, ::THINNING] for path, of in sample.values.items()}, specification, names,
             ("chain", "draw"),
@@ -182,11 +185,12 @@ def with_spare_nodes(grid: Grid) -> Grid:
     step = grid.nodes[-1] - grid.nodes[-2]
     nodes = jnp.concatenate([grid.nodes, grid.nodes[-1] + step * spare])
     log_weights = jnp.concatenate([grid.log_weights, jnp.full(len(spare), NO_WEIGHT)])
+    longer = replace(grid, nodes=nodes, log_weights=log_weights)
     if grid.discriminations is None:
-        return Grid(nodes, log_weights, effects=grid.effects)
+        return longer
     center, step = len(grid.discriminations) // 2, grid.discriminations[1] - grid.discriminations[0]
     center = -(-center // (DISCRIMINATIONS // 2)) * (DISCRIMINATIONS // 2)
-    return Grid(nodes, log_weights, 1 + step * jnp.arange(-center, center + 1))
+    return replace(longer, discriminations=1 + step * jnp.arange(-center, center + 1))
 
 
 def filled_up(patterns: Patterns, length: int) -> Patterns:

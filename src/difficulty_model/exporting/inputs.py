@@ -1,12 +1,14 @@
 """What an exported model is made from: responses as patterns, and a grid that serves their posterior."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import jax
 import numpy as np
 from numpyro.infer.util import constrain_fn
 
+from difficulty_model.fitting.classes import effects_integrated_out, mean_effects
 from difficulty_model.fitting.density import posterior_density
 from difficulty_model.fitting.images import names_of, patterns_of
 from difficulty_model.fitting.mode import TOLERANCE, draw_normal, find_mode
@@ -37,7 +39,7 @@ class Inputs:
     grid
         On which images are integrated out: laid for the posterior, as the package's own sampler does.
     mode
-        Value of every sampled site at the posterior mode.
+        Value of every sampled site at the posterior mode; of effects of classes the mean given all else there.
     """
 
     names: dict[str, list[str]]
@@ -64,11 +66,16 @@ def inputs_of(specification: Specification, responses: Responses) -> Inputs:
     sizes = {dim: len(of) for dim, of in names.items()}
     require_identified(specification, sizes)
     with jax.enable_x64(True):
-        density = posterior_density(specification, sizes, patterns)
+        density = posterior_density(effects_integrated_out(specification), sizes, patterns)
         mode = find_mode(density, progress=False)
         if mode.decrement > TOLERANCE:
             logger.warning("The posterior mode was not found: the grid may not serve the posterior. Compare with a "
                            "`fit`, which measures the error of its grid.")
         grid = density.grid_at(draw_normal(mode, draws=GRID_DRAWS, random_seed=GRID_SEED))
-        sites = constrain_fn(lambda: draw_unknowns(specification, sizes), (), {}, density.unravel(mode.location))
-        return Inputs(names, density.patterns, grid, {site: np.asarray(value) for site, value in sites.items()})
+        sampled = partial(draw_unknowns, density.specification, sizes)
+        sites = constrain_fn(sampled, (), {}, density.unravel(mode.location))
+        sites |= mean_effects(specification, density, mode.location)
+        return Inputs(
+            names, density.patterns, replace(grid, class_effects=None),
+            {site: np.asarray(value) for site, value in sites.items()},
+        )

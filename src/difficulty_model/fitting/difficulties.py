@@ -102,14 +102,20 @@ def _drawn_difficulties(key: Array, drawn: Specification, patterns: Patterns, gr
     tables = _tables(drawn, grid, patterns)
     every = jax.lax.map(lambda chunk: difficulty_posterior(tables, chunk), patterns.chunks)
     every = every.reshape(-1, every.shape[-1])[patterns.of_image]
-    probability = _finite(every, grid)
-    wanted = jax.random.normal(key, (len(every),), dtype=probability.dtype)
-    values = jax.vmap(lambda w, z: jnp.interp(w, z, grid.nodes))(wanted, _probits_of_cumulative(probability))
+    values = drawn_between(key, _finite(every, grid), grid.nodes)
     below, picked = 0.0, jax.random.uniform(jax.random.fold_in(key, 1), values.shape)
     for n, infinity in enumerate(drawn.population.log_atoms(), start=grid.size):
         values = jnp.where((below <= picked) & (picked < below + every[:, n]), infinity, values)
         below += every[:, n]
     return values
+
+
+def drawn_between(
+    key: Array, probability: Float[Array, "distribution node"], nodes: Float[Array, "node"]
+) -> Float[Array, "distribution"]:
+    """Return one draw of every distribution that is laid out on nodes."""
+    wanted = jax.random.normal(key, (len(probability),), dtype=probability.dtype)
+    return jax.vmap(lambda w, z: jnp.interp(w, z, nodes))(wanted, _probits_of_cumulative(probability))
 
 
 @jax.jit

@@ -12,6 +12,7 @@ import xarray as xr
 from difficulty_model.errors import InputError
 from difficulty_model.family import recht_et_al
 from difficulty_model.fitting import difficulties
+from difficulty_model.fitting.classes import effects_integrated_out, with_effects
 from difficulty_model.fitting.cost import estimate
 from difficulty_model.fitting.density import posterior_density
 from difficulty_model.fitting.diagnostics import mixing
@@ -98,9 +99,12 @@ def fit(
     require_identified(specification, sizes)
     _tell_of_families_of_one(responses, families(responses, specification))
     with jax.enable_x64(True):
-        density = posterior_density(specification, sizes, patterns)
+        sampled = specification if method == "joint" else effects_integrated_out(specification)
+        density = posterior_density(sampled, sizes, patterns)
         logger.info("This takes %s.", estimate(density, draws=draws, chains=chains, method=method))
         sample = SAMPLERS[method](density, draws=draws, chains=chains, random_seed=random_seed, progress=progress)
+        if sampled != specification:
+            sample = with_effects(sample, specification, density, random_seed=random_seed, progress=progress)
         posterior = _labelled(sample, specification, names)
         difficulty = _difficulty(specification, posterior, density.patterns, responses.images, progress=progress)
     diagnostics = sample.diagnostics

@@ -28,6 +28,15 @@ last 50 of them; with 100 draws that last stretch is 10 long, and step sizes cam
 BURN_IN = 30
 """Draws that every chain forgets its start in. The start is a draw of the normal approximation already."""
 
+DEPTH = 6
+"""Trajectories double up to so often, to 63 leapfrogs: ten times what a whitened posterior needs."""
+
+RESONANCE = (0.85 * np.pi, 1.15 * np.pi)
+"""Lengths of a trajectory of 2^k − 1 leapfrogs that are too close to half an oscillation. In a whitened posterior every
+direction swings with period 2π, and a trajectory turns once it is longer than half of that. If it is a little shorter,
+the next, twice as long, ends where it began and has not turned either; so it goes on, now and then for hundreds of
+leapfrogs, to draws that are near those before."""
+
 BLOCK = 10
 """Draws per compiled call."""
 
@@ -66,13 +75,13 @@ def sample_nuts(
             return state, recorded
 
         adapted, _ = advance(start(keys[0], mode.location, mode.covariance, *data), warmup_blocks)
-        step_size = adapted.adapt_state.step_size
+        step_size = _off_resonance(float(adapted.adapt_state.step_size))
         collected = []
         for key in keys[1:]:
             fresh = start(key, mode.location, mode.covariance, *data)
             # Counting as past its warm-up, a chain keeps the step size that the first one found.
             state = fresh._replace(
-                i=adapted.i, adapt_state=fresh.adapt_state._replace(step_size=step_size)
+                i=adapted.i, adapt_state=fresh.adapt_state._replace(step_size=jnp.asarray(step_size))
             )
             state, _ = advance(state, burn_in_blocks)
             _, kept = advance(state, kept_blocks)
@@ -80,6 +89,15 @@ def sample_nuts(
     flat, recorded = jax.tree.map(lambda *parts: np.stack(parts), *collected)
     statistics = {ours: recorded[theirs] for theirs, ours in STATISTICS.items()}
     return sample_of(density, flat, grid, statistics=statistics, diagnostics={"mode_decrement": mode.decrement})
+
+
+def _off_resonance(step_size: float) -> float:
+    """Return the step size, or the next longer one at which no trajectory is about half an oscillation long."""
+    shortest, longest = RESONANCE
+    for leapfrogs in 2.0 ** np.arange(1, DEPTH + 1) - 1:
+        if shortest < leapfrogs * step_size < longest:
+            return float(longest / leapfrogs)
+    return step_size
 
 
 @lru_cache(maxsize=1)
@@ -101,7 +119,7 @@ def _compiled(
         drawn = location + jnp.linalg.cholesky(covariance) @ jax.random.normal(start_key, location.shape)
         return initialize(
             drawn, WARMUP, inverse_mass_matrix=covariance, dense_mass=True, adapt_mass_matrix=False,
-            model_args=(patterns, grid), model_kwargs={}, rng_key=kernel_key,
+            max_tree_depth=DEPTH, model_args=(patterns, grid), model_kwargs={}, rng_key=kernel_key,
         )
 
     def block(state: HMCState, patterns: Patterns, grid: Grid) -> tuple[HMCState, Any]:

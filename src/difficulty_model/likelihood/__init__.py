@@ -3,6 +3,7 @@
 from difficulty_model.likelihood.grid import Grid, grid_for, sinh_grid
 from difficulty_model.likelihood.marginal import (
     Tables,
+    class_effect_posterior,
     difficulty_posterior,
     log_likelihood,
     log_probabilities,
@@ -19,6 +20,7 @@ __all__ = [
     "Grid",
     "Patterns",
     "Tables",
+    "class_effect_posterior",
     "collapse",
     "difficulty_posterior",
     "grid_for",

@@ -31,7 +31,7 @@ DISCRIMINATION_REACH = 5.0
 """How far the nodes of discrimination reach, in standard deviations of its distribution."""
 
 EFFECT_RESOLUTION = 1.1
-"""Spacing of families' effects in units of their smallest posterior sd."""
+"""Spacing of effects of families and classes in units of their smallest posterior sd."""
 
 EFFECT_REACH = 6.0
 """How far their nodes reach, in standard deviations."""
@@ -45,14 +45,15 @@ MULTIPLE = 8
 class Grid:
     """Nodes of the integral over difficulty, and the logarithms of their weights.
 
-    Where images differ in discrimination, its nodes too, which are equally spaced; and where models are in families,
-    those of a family's effect.
+    Where images differ in discrimination, its nodes too, which are equally spaced; and where models are in families, or
+    effects of classes are integrated out, those of such an effect.
     """
 
     nodes: Float[Array, "node"]
     log_weights: Float[Array, "node"]
     discriminations: Float[Array, "discrimination"] | None = None
     effects: Float[Array, "effect"] | None = None
+    class_effects: Float[Array, "effect"] | None = None
 
     @property
     def size(self) -> int:
@@ -105,7 +106,8 @@ def grid_for(
     # Beyond all skills by 6 widths of the curve every response is as certain as it gets, whatever the population.
     reach = 6 * jax.vmap(jax.vmap(lambda _, c: c.width()))(skill, curve)[..., None]
     shifts = _range_of_shifts(populations, patterns.chunks) if populations.is_shifted() else (0.0, 0.0)
-    least, most = map(float, shifts)
+    of_classes = EFFECT_REACH * float(needed.class_spread.max(initial=0.0))
+    least, most = float(shifts[0]) - of_classes, float(shifts[1]) + of_classes
     low = min(needed.points.min() + least, float((skill - reach).min()))
     high = max(needed.points.max() + most, float((skill + reach).max()))
     points, allowed = needed.constraints()
@@ -117,10 +119,12 @@ def grid_for(
     )
     if patterns.family_answers is not None:
         members = patterns.family_answers.members.shape[1]
-        spacing = EFFECT_RESOLUTION / np.sqrt(1 + members * float(needed.effect_information)) / refinement
-        reach = EFFECT_REACH * np.sqrt(refinement)
-        half = -(-int(np.ceil(reach / spacing)) // (MULTIPLE // 2)) * (MULTIPLE // 2)
-        grid = replace(grid, effects=jnp.linspace(-reach, reach, 2 * half + 1))
+        grid = replace(grid, effects=_effects(members * float(needed.effect_information), refinement))
+    if needed.class_spread.size:
+        # An image tells at most as much of its shift as its difficulty itself would.
+        images = np.bincount(np.ravel(patterns.chunks.class_), np.ravel(patterns.chunks.count)).max()
+        information = images * np.square(needed.class_spread / needed.widths.min(2)).max()
+        grid = replace(grid, class_effects=_effects(float(information), refinement))
     if needed.discrimination_sd is None:
         return grid
     assert needed.discrimination_spread is not None
@@ -130,13 +134,21 @@ def grid_for(
     return replace(grid, discriminations=jnp.linspace(1 - reach, 1 + reach, nodes))
 
 
+def _effects(information: float, refinement: float) -> Float[Array, "effect"]:
+    """Return nodes of effects that are N(0, 1) beforehand, and of which responses tell so much at most."""
+    spacing = EFFECT_RESOLUTION / np.sqrt(1 + information) / refinement
+    reach = EFFECT_REACH * np.sqrt(refinement)
+    half = -(-int(np.ceil(reach / spacing)) // (MULTIPLE // 2)) * (MULTIPLE // 2)
+    return jnp.linspace(-reach, reach, 2 * half + 1)
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class _Needed:
     """What a grid must resolve: populations at their features, and images' posteriors among the skills.
 
-    Where images differ in discrimination, also its largest spread, and its smallest posterior sd; and what a model
-    tells at most of an effect of its family.
+    Where images differ in discrimination, also its largest spread, and its smallest posterior sd; what a model tells at
+    most of an effect of its family; and the spread of effects of classes, empty where none are integrated out.
     """
 
     points: Float[Array, "draw stratum feature"]
@@ -146,6 +158,7 @@ class _Needed:
     discrimination_spread: Float[Array, "draw stratum"] | None
     discrimination_sd: Float[Array, ""] | None
     effect_information: Float[Array, ""]
+    class_spread: Float[Array, "draw stratum"]
 
     def constraints(self) -> tuple[np.ndarray, np.ndarray]:
         """Return points, and the largest spacing that is allowed at each."""
@@ -163,6 +176,7 @@ def _needed_spacing(
 ) -> _Needed:
     points, widths = jax.vmap(jax.vmap(lambda p: p.features()))(populations)
     spread = jax.vmap(jax.vmap(lambda p: p.discrimination_spread()))(populations)
+    class_spread = jax.vmap(jax.vmap(lambda p: p.class_spread()))(populations)
     steepest = jnp.ones(len(skill)) if spread is None else 1 + 2 * spread.max(1)
     difficulty = jnp.linspace(skill.min() - 2, skill.max() + 2, 201)
     prior_information = 1 / widths.min((1, 2)) ** 2  # the narrowest adds most to what the responses tell
@@ -186,7 +200,10 @@ def _needed_spacing(
         of_draw, (skill, curve, steepest, prior_information, in_families)
     )
     sd = None if spread is None else 1 / jnp.sqrt(of_discrimination.max() + 1 / spread.min() ** 2)
-    return _Needed(points, widths, difficulty, 1 / jnp.sqrt(of_difficulty.max(0)), spread, sd, of_effect.max())
+    return _Needed(
+        points, widths, difficulty, 1 / jnp.sqrt(of_difficulty.max(0)), spread, sd, of_effect.max(),
+        jnp.zeros((0, 0)) if class_spread is None else class_spread,
+    )
 
 
 @jax.jit

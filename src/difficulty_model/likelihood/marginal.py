@@ -11,6 +11,11 @@ all do, are one more node each, infinitely hard or easy, where a population has 
 Models of one family are not independent given t_q, but given its effect z on the image too. Their part is
 logsumexp_z( Σ_j log P(response j | s_j + spread_j z, t_q) + log φ(z) ), and a family gives few distinct answers: it is
 tabulated for each, and looked up.
+
+Images of one class are not independent given the population, but given the effect z of their class too, which shifts
+it. Where effects are integrated out, log p(responses to the class) = logsumexp_z( Σ_i log p(y_i | z) + log φ(z) ), and
+the images' likelihoods at all z are one more matrix product: of their likelihoods at the nodes, and the shares of
+images there.
 """
 
 from dataclasses import dataclass
@@ -29,6 +34,9 @@ from difficulty_model.skills import InFamilies, Skill, averaged, in_strata
 
 INFINITE = 1e3
 """A difficulty at which no model is right: a curve is 0 to hundreds of digits, and its logarithm still a number."""
+
+SMALLEST = 1e-300
+"""Likelihood of an image at an effect of its class that is out of the question, so that its logarithm is a number."""
 
 
 @jax.tree_util.register_dataclass
@@ -166,9 +174,16 @@ def log_shares(population: Population, grid: Grid, shift: Float[Array, ""] | Non
     return jnp.concatenate([jnp.log1p(-jnp.exp(atoms).sum()) + shares, atoms])
 
 
-@jax.custom_vjp
 def log_likelihood(tables: Tables, patterns: Patterns) -> Float[Array, ""]:
-    """Return log p(responses | skills, curve, populations), in nats, summed over all images."""
+    """Return log p(responses | skills, curve, populations), in nats, of all images."""
+    if tables.shifted is not None and tables.shifted.populations.class_spread() is not None:
+        return logsumexp(_of_classes(tables, patterns), axis=1).sum()
+    return _of_images(tables, patterns)
+
+
+@jax.custom_vjp
+def _of_images(tables: Tables, patterns: Patterns) -> Float[Array, ""]:
+    """Return the log-likelihood of images that are independent of each other, summed over all."""
     return _log_likelihood_and_gradient(tables, patterns)[0]
 
 
@@ -188,7 +203,7 @@ def _backward(gradient: Tables, cotangent: Float[Array, ""]) -> tuple[Tables, No
     return jax.tree.map(lambda g: cotangent * g, gradient), None
 
 
-log_likelihood.defvjp(_log_likelihood_and_gradient, _backward)
+_of_images.defvjp(_log_likelihood_and_gradient, _backward)
 
 
 def of_patterns(tables: Tables, chunk: Chunk) -> Float[Array, "pattern"]:
@@ -201,16 +216,62 @@ def difficulty_posterior(tables: Tables, chunk: Chunk) -> Float[Array, "pattern 
     return jax.nn.softmax(_joint(tables, chunk), axis=1)
 
 
+def class_effect_posterior(tables: Tables, patterns: Patterns) -> Float[Array, "class_ effect"]:
+    """Return the posterior probability of each node of every class's effect."""
+    return jax.nn.softmax(_of_classes(tables, patterns), axis=1)
+
+
+def _of_classes(tables: Tables, patterns: Patterns) -> Float[Array, "class_ effect"]:
+    """Return log p(responses to all images of a class, its effect) for every class."""
+    shifted = tables.shifted
+    assert shifted is not None
+    assert shifted.grid.class_effects is not None
+
+    @jax.checkpoint
+    def add_chunk(total: Array, chunk: Chunk) -> tuple[Array, None]:
+        return total.at[chunk.class_].add(chunk.count[:, None] * _by_effect(tables, shifted, chunk)), None
+
+    # Made again for the gradient: patterns × nodes of all chunks would be many.
+    zero = jnp.zeros((patterns.classes, len(shifted.grid.class_effects)))
+    total, _ = jax.lax.scan(add_chunk, zero, patterns.chunks)
+    return total + jax.nn.log_softmax(norm.logpdf(shifted.grid.class_effects))
+
+
+def _by_effect(tables: Tables, shifted: Shifted, chunk: Chunk) -> Float[Array, "pattern effect"]:
+    """Return log p(responses of one image | effect of its class) for every pattern of a chunk."""
+    population = jax.tree.map(lambda leaf: leaf[chunk.stratum], shifted.populations)
+    shifts = population.class_spread() * shifted.grid.class_effects  # pyright: ignore[reportOptionalOperand]
+
+    def shares(covariates: Float[Array, "covariate"], class_: Array) -> Float[Array, "effect node"]:
+        known = population.shift(covariates, class_)
+        return jnp.exp(jax.vmap(lambda shift: log_shares(population, shifted.grid, known + shift))(shifts))
+
+    given = _given_node(tables, chunk)
+    highest = given.max(axis=1, keepdims=True)
+    likely = jnp.exp(given - highest)
+    if chunk.covariates.shape[1]:
+        total = jnp.einsum("pn,pzn->pz", likely, jax.vmap(shares)(chunk.covariates, chunk.class_))
+    else:
+        total = likely @ shares(chunk.covariates[0], chunk.class_[0]).T
+    return highest + jnp.log(jnp.maximum(total, SMALLEST))
+
+
 def _joint(tables: Tables, chunk: Chunk) -> Float[Array, "pattern node"]:
     """Return log p(responses, node) for every pattern."""
+    given = _given_node(tables, chunk)
+    if tables.shifted is None:
+        return given
+    return given + shares_of_patterns(tables.shifted.populations, tables.shifted.grid, chunk)
+
+
+def _given_node(tables: Tables, chunk: Chunk) -> Float[Array, "pattern node"]:
+    """Return log p(responses | node) for every pattern, with the share of images there unless that is shifted."""
     response = tables.response[chunk.stratum if len(tables.response) > 1 else 0]
     joint = chunk.responses.astype(response.dtype) @ response + tables.of_all[chunk.stratum]
     if tables.of_family_answer is not None:
         of_answer = tables.of_family_answer[chunk.stratum if len(tables.of_family_answer) > 1 else 0]
         joint += of_answer[chunk.family_answer].sum(1)
-    if tables.shifted is None:
-        return joint
-    return joint + shares_of_patterns(tables.shifted.populations, tables.shifted.grid, chunk)
+    return joint
 
 
 def shares_of_patterns(populations: Population, grid: Grid, chunk: Chunk) -> Float[Array, "pattern node"]:

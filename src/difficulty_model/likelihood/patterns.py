@@ -84,6 +84,8 @@ class Patterns:
         How often each model was shown an image at most.
     family_answers
         What families of models answered, if there are any.
+    classes
+        Number of classes of images; 1 where classes do not matter.
     complete
         Whether every model answered every image exactly once.
     """
@@ -92,6 +94,7 @@ class Patterns:
     of_image: Int[Array, "image"]
     showings: Int[Array, "model"]
     family_answers: FamilyAnswers | None
+    classes: int = field(metadata={"static": True})
     complete: bool = field(metadata={"static": True})
 
 
@@ -159,6 +162,7 @@ def collapse(
         place[pattern_of_image],  # pyright: ignore[reportArgumentType]
         shown.max(axis=1),  # pyright: ignore[reportArgumentType]
         answers,
+        int(class_.max()) + 1,
         complete,
     )
 
