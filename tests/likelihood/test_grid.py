@@ -1,15 +1,17 @@
 """The grid that is laid out for a world carries its whole log-density, and says so truly."""
 
 import itertools
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import ndtr
 
 from difficulty_model.curves import Probit
 from difficulty_model.likelihood import Grid, Patterns, collapse, grid_for, log_likelihood, sinh_grid, tabulate
-from difficulty_model.populations import Normal
+from difficulty_model.populations import AcrossClasses, Normal, Population, Regressed
 from worlds import World, simulate
 
 ALLOWED = 1e-2
@@ -58,6 +60,36 @@ def test_log_density_is_exact_to_a_hundredth_of_a_nat(models: int, sd: float, sp
     patterns = patterns_of(world)
     exact = log_density(world, patterns, beyond_doubt(world))
     assert log_density(world, patterns, layout(world)) == pytest.approx(exact, rel=0, abs=ALLOWED)
+
+
+@pytest.mark.parametrize("by", ["covariate", "classes"])
+@pytest.mark.parametrize(("models", "sd"), list(itertools.product((2, 67), (0.1, 1.5))))
+def test_populations_are_resolved_wherever_they_are_shifted(models: int, sd: float, by: str):
+    rng = np.random.default_rng(models)
+    skill, class_ = rng.normal(1.0, 1.0, models), np.arange(3000) % 30
+    known = rng.normal(size=(3000, 1)) if by == "covariate" else rng.normal(size=30)[class_, None]
+    difficulty = 3 * known[:, 0] + rng.normal(0, sd, 3000)
+    right = (rng.random((models, 3000)) < ndtr(skill[:, None] - difficulty)).astype(int)
+    one = jnp.ones(1)
+    population: Population = AcrossClasses(Normal(0 * one, sd * one), 3 * one)
+    covariates = None
+    if by == "covariate":
+        population, covariates, class_ = Regressed(Normal(0 * one, sd * one), 3 * one[None], ("x",)), known, None
+    patterns = jax.tree.map(
+        jnp.asarray, collapse(right, np.ones_like(right), np.zeros(3000, int), covariates, class_)
+    )
+    given = jnp.asarray(skill)
+    laid = grid_for(given[None], Probit(), jax.tree.map(lambda leaf: leaf[None], population), patterns)
+    smallest = 1 / np.sqrt(models + 1 / sd**2)
+    exact = sinh_grid(center=0.0, scale=1e6, spacing=smallest / 3, low=-18.0, high=18.0)
+    exact = replace(exact, class_effects=None if by == "covariate" else jnp.linspace(-7, 7, 2001))
+
+    @jax.jit
+    def on(grid: Grid) -> jax.Array:
+        return log_likelihood(tabulate(given, Probit(), population, grid, patterns), patterns)
+
+    assert float(on(laid)) == pytest.approx(float(on(exact)), rel=0, abs=ALLOWED)
+    assert len(laid.nodes) < len(exact.nodes)
 
 
 @pytest.mark.parametrize("sds", [(0.1, 4.0), (1.5, 2.0)])

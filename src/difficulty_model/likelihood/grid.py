@@ -106,12 +106,12 @@ def grid_for(
     # Beyond all skills by 6 widths of the curve every response is as certain as it gets, whatever the population.
     reach = 6 * jax.vmap(jax.vmap(lambda _, c: c.width()))(skill, curve)[..., None]
     shifts = _range_of_shifts(populations, patterns.chunks) if populations.is_shifted() else (0.0, 0.0)
-    of_classes = EFFECT_REACH * float(needed.class_spread.max(initial=0.0))
-    least, most = float(shifts[0]) - of_classes, float(shifts[1]) + of_classes
+    least, most = map(float, shifts)
     low = min(needed.points.min() + least, float((skill - reach).min()))
     high = max(needed.points.max() + most, float((skill + reach).max()))
-    points, allowed = needed.constraints()
-    points, allowed = np.concatenate([points + least, points, points + most]), np.tile(allowed, 3)
+    # Effects of classes may move a population anywhere: beyond the nodes, where responses are certain, to the last.
+    of_classes = EFFECT_REACH * float(needed.class_spread.max(initial=0.0))
+    points, allowed = needed.constraints([least - of_classes, 0.0, most + of_classes], low=low, high=high)
     center, scale, spacing = _cheapest_map(points, allowed, low=low, high=high)
     reach = (high - low) / 2 * (np.sqrt(refinement) - 1)  # a finer grid also reaches further
     grid = sinh_grid(
@@ -160,10 +160,12 @@ class _Needed:
     effect_information: Float[Array, ""]
     class_spread: Float[Array, "draw stratum"]
 
-    def constraints(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return points, and the largest spacing that is allowed at each."""
-        points = np.concatenate([self.difficulty, self.points.ravel()])
-        return points, RESOLUTION * np.concatenate([self.posterior_sd, self.widths.ravel()])
+    def constraints(self, shifts: list[float], *, low: float, high: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return points between bounds, and the largest spacing that is allowed at each, for populations so shifted."""
+        features = np.concatenate([self.points.ravel() + shift for shift in shifts])
+        points = np.concatenate([self.difficulty, features.clip(low, high)])
+        widths = np.tile(self.widths.ravel(), len(shifts))
+        return points, RESOLUTION * np.concatenate([self.posterior_sd, widths])
 
 
 @jax.jit
