@@ -1,6 +1,7 @@
 """The family of models on one set of responses: fitted by the command line, compared, as a table for the docs.
 
-Run as ``python benchmarks/family.py responses.nc --test-set imagenet-validation-original --test-set imagenetv2-b-33``.
+Run as ``python benchmarks/family.py responses.nc --test-set imagenet-validation-original --test-set imagenetv2-b-33
+--families data/imagenetv2/families.csv``.
 """
 
 import argparse
@@ -35,10 +36,7 @@ SPECIFICATIONS = {
 }
 """Options of `difficulty-model fit`. Both ends: images that no model gets right, and images that all do."""
 
-IN_FAMILIES = {
-    "slopes, families": ["--slopes"],
-    "logistic slopes, both ends, families": [*LOGISTIC, *ENDS],
-}
+IN_FAMILIES = {"logistic slopes, both ends, families": [*LOGISTIC, *ENDS]}
 """The same of specifications that take the families of models from a table."""
 
 

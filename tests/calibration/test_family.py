@@ -31,6 +31,7 @@ from difficulty_model.family import (
     with_unlearnable,
     with_unmissable,
 )
+from difficulty_model.fitting.classes import effects_integrated_out
 from difficulty_model.fitting.images import patterns_of
 from difficulty_model.likelihood import Grid, Patterns, log_likelihood, sinh_grid, tabulate
 from difficulty_model.specification import Specification, named
@@ -103,16 +104,20 @@ def test_filling_up_changes_no_likelihood(name: str):
     with jax.enable_x64(True):
         values = {str(path): jnp.asarray(of.values) for path, of in world.unknowns.data_vars.items()}
         sizes = {str(dim): size for dim, size in world.unknowns.sizes.items()}
-        numbers = named(specification, values, sizes)
+        numbers = named(effects_integrated_out(specification), values, sizes)
         grid = sinh_grid(center=0.0, scale=3.0, spacing=0.3, low=-12.0, high=12.0)
         if name == "discriminating":
             spread = float(values["population.spread"])
             reach = 6 * spread * np.sqrt(2)
             grid = Grid(grid.nodes, grid.log_weights, jnp.linspace(1 - reach, 1 + reach, 37))
         if name == "in_families":
-            grid = replace(grid, effects=jnp.linspace(-6, 6, 17))
+            grid = replace(grid, effects=jnp.linspace(-6, 6, 19))
+        if name == "in_classes":
+            grid = replace(grid, class_effects=jnp.linspace(-6, 6, 51))
         more = with_spare_nodes(grid)
         assert len(more.nodes) % 64 == 0
+        for some, all_ in ((grid.effects, more.effects), (grid.class_effects, more.class_effects)):
+            assert some is None or (all_ is not None and len(some) < len(all_) == len(all_) // 16 * 16 + 1)
 
         @jax.jit
         def likelihood(patterns: Patterns, grid: Grid) -> Array:

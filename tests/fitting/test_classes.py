@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import ndtr
@@ -14,9 +15,10 @@ from difficulty_model.family import in_classes, independent, normal, probit, rec
 from difficulty_model.fitting.classes import effects_integrated_out, path_of_effects, with_effects
 from difficulty_model.fitting.density import posterior_density
 from difficulty_model.fitting.images import names_of, patterns_of
+from difficulty_model.fitting.result import grid_of
 from difficulty_model.fitting.sample import Sample
 from difficulty_model.populations import InClasses, Population
-from difficulty_model.specification import Prior, Specification, unknowns
+from difficulty_model.specification import Prior, Specification, named_draws, unknowns
 
 
 def responses(seed: int, *, classes: int, images: int, spread: float) -> tuple[Responses, np.ndarray]:
@@ -58,14 +60,13 @@ def test_draws_have_the_exact_distribution():
         "skill": np.tile(skill, (1, repeats, 1)), "population.population.mean": np.tile([0.0, 0.5], (1, repeats, 1)),
         "population.population.sd": np.tile(sd, (1, repeats, 1)), "population.spread": np.full((1, repeats), spread),
     }
-    names = names_of(made, specification)
+    sizes = {dim: len(of) for dim, of in names_of(made, specification).items()}
     with jax.enable_x64(True):
-        density = posterior_density(
-            effects_integrated_out(specification), {dim: len(of) for dim, of in names.items()},
-            patterns_of(made, specification),
-        )
+        density = posterior_density(effects_integrated_out(specification), sizes, patterns_of(made, specification))
+        numbers = named_draws(density.specification, {path: jnp.asarray(of[0]) for path, of in values.items()}, sizes)
+        sample = Sample(values, {}, {}, grid_of(numbers, density.patterns))
         drawn, again, other = (
-            with_effects(Sample(values, {}, {}), specification, density, random_seed=seed, progress=False)
+            with_effects(sample, specification, density, random_seed=seed, progress=False)
             .values["population.effect"][0] for seed in (0, 0, 1)
         )
     np.testing.assert_array_equal(drawn, again)

@@ -42,8 +42,8 @@ FEW = 2
 NODES = 64
 """Grids are filled up to a multiple of so many nodes, so that worlds share compiled programs."""
 
-DISCRIMINATIONS = 16
-"""Likewise of nodes of discrimination, besides the middle one."""
+OTHERS = 16
+"""Likewise of nodes of discriminations and effects, besides the middle one."""
 
 HELD = 1e-8
 """Quantities that vary by no more than this are held, not unknown."""
@@ -180,17 +180,19 @@ class _AlikeDensity(Density):
 
 
 def with_spare_nodes(grid: Grid) -> Grid:
-    """Return the grid with more nodes, up to a round number: difficulties of no weight, discriminations further out."""
+    """Return the grid with more nodes, up to round numbers: difficulties of no weight, all others further out."""
     spare = np.arange(1, -len(grid.nodes) % NODES + 1)
     step = grid.nodes[-1] - grid.nodes[-2]
     nodes = jnp.concatenate([grid.nodes, grid.nodes[-1] + step * spare])
     log_weights = jnp.concatenate([grid.log_weights, jnp.full(len(spare), NO_WEIGHT)])
-    longer = replace(grid, nodes=nodes, log_weights=log_weights)
-    if grid.discriminations is None:
-        return longer
-    center, step = len(grid.discriminations) // 2, grid.discriminations[1] - grid.discriminations[0]
-    center = -(-center // (DISCRIMINATIONS // 2)) * (DISCRIMINATIONS // 2)
-    return replace(longer, discriminations=1 + step * jnp.arange(-center, center + 1))
+    others = (grid.discriminations, grid.effects, grid.class_effects)
+    return Grid(nodes, log_weights, *(None if of is None else _further_out(of) for of in others))
+
+
+def _further_out(nodes: Float[Array, "node"]) -> Float[Array, "more"]:
+    half = len(nodes) // 2
+    more = -(-half // (OTHERS // 2)) * (OTHERS // 2)
+    return nodes[half] + (nodes[1] - nodes[0]) * jnp.arange(-more, more + 1)
 
 
 def filled_up(patterns: Patterns, length: int) -> Patterns:

@@ -16,7 +16,6 @@ from tqdm.auto import tqdm
 from difficulty_model.distributions import Normal
 from difficulty_model.fitting.density import Density
 from difficulty_model.fitting.difficulties import REFINEMENT, drawn_between
-from difficulty_model.fitting.result import grid_of
 from difficulty_model.fitting.sample import Sample
 from difficulty_model.likelihood import Grid, Patterns, class_effect_posterior, tabulate
 from difficulty_model.populations import AcrossClasses, InClasses, Modified, Population
@@ -71,13 +70,13 @@ def with_effects(sample: Sample, specification: Specification, density: Density,
     path = path_of_effects(specification)
     if path is None:
         return sample
+    assert sample.grid is not None
+    assert sample.grid.class_effects is not None
     shape = next(iter(sample.values.values())).shape[:2]
     values = {name: jnp.asarray(of.reshape(-1, *of.shape[2:])) for name, of in sample.values.items()}
     numbers = named_draws(density.specification, values, density.sizes)
-    grid = grid_of(numbers, density.patterns)
-    assert grid.class_effects is not None
-    reach, nodes = grid.class_effects[-1], round(REFINEMENT * len(grid.class_effects)) // 2 * 2 + 1
-    grid = replace(grid, class_effects=jnp.linspace(-reach, reach, nodes))
+    reach, intervals = sample.grid.class_effects[-1], round(REFINEMENT * (len(sample.grid.class_effects) - 1))
+    grid = replace(sample.grid, class_effects=jnp.linspace(-reach, reach, intervals + 1))
     keys = jax.random.split(jax.random.key(random_seed), shape[0] * shape[1])
     bar = tqdm(keys, desc="effects of classes", unit=" draws", disable=None if progress else True, leave=False)
     drawn = [

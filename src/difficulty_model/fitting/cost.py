@@ -7,6 +7,8 @@ import jax
 
 from difficulty_model.fitting.density import Density
 from difficulty_model.fitting.nuts import BURN_IN, WARMUP
+from difficulty_model.populations import AcrossClasses
+from difficulty_model.specification import modifiers
 
 LEAPFROGS = 7
 """Gradients per draw of the whitened sampler (measured: 7 for nearly all draws, 11 during warm-up)."""
@@ -52,5 +54,7 @@ def estimate(density: Density, *, draws: int, chains: int, method: str) -> Cost:
         gradients += 1.6 * LEAPFROGS * WARMUP + LEAPFROGS * chains * (BURN_IN + draws)
     if method == "laplace":
         gradients += chains * draws / 2
+    if any(isinstance(part, AcrossClasses) for part in modifiers(density.specification)):
+        gradients += chains * draws  # to draw effects of classes afterwards
     data = sum(leaf.nbytes for leaf in jax.tree.leaves(density.patterns)) + density.patterns.of_image.size * 8 * 100
     return Cost(COMPILING + gradients * gradient, BASE_MEMORY + 3 * data)

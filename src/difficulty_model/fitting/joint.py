@@ -109,4 +109,5 @@ def sample_joint(density: Density, *, draws: int, chains: int, random_seed: int,
         values={path: np.asarray(drawn[path]) for path in (*unknowns(density.specification), "difficulty")},
         statistics={ours: np.asarray(extra[theirs]) for theirs, ours in STATISTICS.items()},
         diagnostics={},
+        grid=None,
     )

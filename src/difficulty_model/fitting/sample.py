@@ -25,11 +25,14 @@ class Sample:
         What the sampler recorded of every draw, under ArviZ's names, (chain, draw).
     diagnostics
         Figures to judge the sample by.
+    grid
+        That they were drawn on, if images were integrated out.
     """
 
     values: dict[str, np.ndarray]
     statistics: dict[str, np.ndarray]
     diagnostics: dict[str, float]
+    grid: Grid | None
 
 
 def sample_of(
@@ -47,4 +50,4 @@ def sample_of(
         path: np.asarray(value).reshape(*flat.shape[:2], *value.shape[1:])
         for path, value in density.values(every).items()
     }
-    return Sample(values, statistics, diagnostics | {"grid_error": error})
+    return Sample(values, statistics, diagnostics | {"grid_error": error}, grid)
