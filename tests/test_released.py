@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from difficulty_model import check_responses, fit, fix_responses, law_between
+from difficulty_model import Responses, check_responses, fit, fix_responses, law_between
+from difficulty_model.family import recht_et_al
+from difficulty_model.fitting.images import patterns_of
 from difficulty_model.readers import read_imagenetv2
 
 ORIGINAL, NEW = "imagenet-validation-original", "imagenetv2-b-33"
@@ -26,3 +28,30 @@ def test_the_fit_predicts_the_line_that_is_observed(real_data: Path) -> None:
     assert np.mean(law.predicted.v) == pytest.approx(observed.v, abs=0.03)
     assert fitted.diagnostics["grid_error"] < 1e-2
     assert fitted.trouble == []
+
+
+@pytest.mark.slow
+def test_images_of_two_test_sets_count_once(real_data: Path) -> None:
+    responses = read_imagenetv2(real_data / "imagenetv2", test_sets=["imagenetv2-a-44", NEW])
+    responses = fix_responses(responses, check_responses(responses))
+    shared = responses.member.all(0)
+    assert shared.sum() == 3186
+    patterns = patterns_of(responses, recht_et_al())
+    counted = np.bincount(np.repeat(patterns.chunks.stratum, patterns.chunks.count.shape[1]),
+                          patterns.chunks.count.ravel())
+    assert counted.tolist() == [6814, 6814, 3186]
+    # The same with shared images as two: skills seem surer than they are, by the images that are counted twice.
+    twice = np.concatenate([np.flatnonzero(member) for member in responses.member])
+    second = np.arange(20_000) >= 10_000
+    apart = Responses.from_arrays(
+        responses.right[:, twice], models=responses.models, images=[f"i{i}" for i in range(20_000)],
+        member={"a": ~second, "b": second},
+    )
+    # Beside their mean, since the location is that of the first stratum, which is another one.
+    once, double = (
+        (skill - skill.mean("model")).std(("chain", "draw")) for skill in (
+            fit(of, random_seed=0, method="mode", draws=500, progress=False).posterior["skill"]
+            for of in (responses, apart)
+        )
+    )
+    assert float((double / once).mean()) == pytest.approx(np.sqrt(16_814 / 20_000), abs=0.03)
