@@ -1,7 +1,6 @@
 """The family of models on one set of responses: fitted by the command line, compared, as a table for the docs.
 
-Run as ``python benchmarks/family.py responses.nc --test-set imagenet-validation-original --test-set imagenetv2-b-33
---families data/imagenetv2/families.csv``.
+Run as ``python benchmarks/family.py responses.nc --test-set imagenet-validation-original --test-set imagenetv2-b-33``.
 """
 
 import argparse
@@ -14,11 +13,9 @@ from pathlib import Path
 LOGISTIC = ["--curve", "logistic", "--slopes"]
 ENDS = ["--unmissable", "--unlearnable"]
 SKEWED = ["--population", "skew-normal"]
-BEST = [*LOGISTIC, *ENDS, *SKEWED, "--skill-loss"]
 
 SPECIFICATIONS = {
     "Recht et al.": [],
-    "classes": ["--classes"],
     "unlearnable": ["--unlearnable"],
     "slopes": ["--slopes"],
     "slopes, lapses": ["--slopes", "--lapses", "per-model"],
@@ -30,9 +27,7 @@ SPECIFICATIONS = {
     "logistic slopes, both ends, Student t": [*LOGISTIC, *ENDS, "--population", "student-t"],
     "logistic slopes, both ends, flexible": [*LOGISTIC, *ENDS, "--population", "flexible"],
     "logistic slopes, both ends, skew-normal": [*LOGISTIC, *ENDS, *SKEWED],
-    "logistic slopes, both ends, skew-normal, lost skill": BEST,
-    "logistic slopes, both ends, skew-normal, lost skill, classes": [*BEST, "--classes"],
-    "logistic slopes, both ends, skew-normal, lost skill, lapses": [*BEST, "--lapses", "per-model"],
+    "logistic slopes, both ends, skew-normal, lost skill": [*LOGISTIC, *ENDS, *SKEWED, "--skill-loss"],
 }
 """Options of `difficulty-model fit`. Both ends: images that no model gets right, and images that all do."""
 

@@ -1,5 +1,6 @@
 """What the commands print for people: tables and sentences."""
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from difficulty_model.observed import ObservedLine
     from difficulty_model.prediction import Law
 
-out = Console()
+WIDTH = 160
+"""Columns of output that goes to no terminal, which has no width: tables must not lose their ends in a file."""
+
+out = Console(width=None if sys.stdout.isatty() else WIDTH)
 err = Console(stderr=True)
 
 
