@@ -136,6 +136,8 @@ def test_compare_in_json_and_in_words(folder: Path) -> None:
     words = run("compare", "fit.nc", "atom.nc", cwd=folder)
     assert words.returncode == 0, words.stderr
     assert "Leave-one-image-out" in words.stdout
+    for row in compared["fits"]:  # whole figures, although there is no terminal
+        assert {row["fit"], f"{row['elpd']:.1f}", f"{row['u']:.3f}", f"{row['v']:.3f}"} <= set(words.stdout.split())
 
 
 def test_check_of_a_fit_in_json_and_in_a_picture(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from difficulty_inference.console import AsJson, err, logging_above_bars, needing_inference, out, pairs
 from difficulty_inference.experiments import commands
-from difficulty_model.errors import InputError
+from difficulty_model.errors import run_command
 from difficulty_model.files import written_whole
 
 if TYPE_CHECKING:
@@ -186,12 +185,8 @@ def _share(row: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Run the command; a mistake of the user is one sentence and exit code 2."""
-    try:
-        app()
-    except InputError as error:
-        err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+    """Run `difficulty-inference`."""
+    run_command(app)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from scipy.stats import binom, kstwo, norm
 
 from difficulty_model import Responses, fit
 from difficulty_model.distributions import LogNormal, Normal
+from difficulty_model.exporting.inputs import inputs_of
 from difficulty_model.family import in_classes, independent, normal, probit, recht_et_al, regressed, with_unlearnable
 from difficulty_model.fitting.classes import effects_integrated_out, path_of_effects, with_effects
 from difficulty_model.fitting.density import posterior_density
@@ -89,11 +90,15 @@ def test_draws_have_the_exact_distribution():
 
 def test_many_classes_have_a_mode_and_their_effects_are_covered():
     made, effect = responses(1, classes=150, images=6, spread=0.7)
-    fitted = fit(made, replace(recht_et_al(), population=in_classes(normal())), draws=250, chains=4,
-                 random_seed=0, method="laplace", progress=False)
+    specification = replace(recht_et_al(), population=in_classes(normal()))
+    fitted = fit(made, specification, draws=250, chains=4, random_seed=0, method="laplace", progress=False)
     assert fitted.trouble == []
     spread = fitted.posterior["population.spread"].values.ravel()
     assert abs(spread.mean() - 0.7) < 4 * spread.std() < 0.4
     low, high = np.quantile(fitted.posterior["population.effect"].values.reshape(1000, -1), [0.05, 0.95], axis=0)
     covered = int(((low < effect) & (effect < high)).sum())
     assert binom.ppf(1e-5, 150, 0.9) <= covered <= binom.ppf(1 - 1e-5, 150, 0.9)
+    # An exported model starts there.
+    start = inputs_of(specification, made).mode["population.effect"]
+    mean = fitted.posterior["population.effect"].mean(("chain", "draw")).values
+    assert np.abs(start - mean).max() < 0.2

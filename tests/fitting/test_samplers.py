@@ -59,6 +59,12 @@ def test_no_trajectory_is_half_an_oscillation_long(step_size: float):
     assert step_size <= taken < 1.36 * step_size
 
 
+def test_chains_take_that_step_size_and_end_all_the_same(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("difficulty_model.fitting.nuts._off_resonance", lambda _: 1e-3)  # no trajectory turns
+    fitted = fit(world.responses, draws=4, chains=1, random_seed=0, progress=False)
+    assert (fitted.tree["sample_stats"]["n_steps"] == 2**DEPTH - 1).all()
+
+
 def test_laplace_agrees_with_nuts(world: World, nuts: Fit):
     laplace = fit(world.responses, random_seed=2, method="laplace", progress=False)
     assert laplace.diagnostics["pareto_k"] < 0.7

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
@@ -39,7 +38,7 @@ from difficulty_model.cli.printing import (
     print_lines,
     table_of,
 )
-from difficulty_model.errors import InputError, unknown_name
+from difficulty_model.errors import InputError, run_command, unknown_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -356,9 +355,5 @@ def _write_figure(path: Path, plot: Callable[["Figure"], None], *, size: tuple[f
 
 
 def main() -> None:
-    """Run the command; a mistake of the user is one sentence and exit code 2."""
-    try:
-        app()
-    except InputError as error:
-        err.print(f"error: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+    """Run `difficulty-model`."""
+    run_command(app)

@@ -5,7 +5,6 @@ and which NUTS climbs slowly. Given all else the classes are independent, so tha
 """
 
 from dataclasses import replace
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from difficulty_model.fitting.difficulties import REFINEMENT, drawn_between
 from difficulty_model.fitting.sample import Sample
 from difficulty_model.likelihood import Grid, Patterns, class_effect_posterior, tabulate
 from difficulty_model.populations import AcrossClasses, InClasses, Modified, Population
-from difficulty_model.specification import Prior, Specification, named_draws
+from difficulty_model.specification import Prior, Specification, named_draws, unknowns
 
 STANDARD = Prior(Normal(0.0, 1.0), "class_")
 """The prior of effects that can be integrated out. Others are sampled like any unknown."""
@@ -41,13 +40,7 @@ def _integrated_out(population: Population) -> Population:
 
 def path_of_effects(specification: Specification) -> str | None:
     """Return the path of effects of classes that can be integrated out, or None if there are none."""
-    part: Any = specification.population
-    path = "population"
-    while isinstance(part, Modified):
-        if isinstance(part, InClasses):
-            return f"{path}.effect" if part.effect == STANDARD else None
-        part, path = part.population, f"{path}.population"
-    return None
+    return next(iter(unknowns(specification).keys() - unknowns(effects_integrated_out(specification)).keys()), None)
 
 
 def with_effects(sample: Sample, specification: Specification, density: Density, *, random_seed: int,
@@ -77,7 +70,8 @@ def with_effects(sample: Sample, specification: Specification, density: Density,
     numbers = named_draws(density.specification, values, density.sizes)
     reach, intervals = sample.grid.class_effects[-1], round(REFINEMENT * (len(sample.grid.class_effects) - 1))
     grid = replace(sample.grid, class_effects=jnp.linspace(-reach, reach, intervals + 1))
-    keys = jax.random.split(jax.random.key(random_seed), shape[0] * shape[1])
+    # Keys other than those of the samplers, which split that of the seed itself.
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(random_seed), 1), shape[0] * shape[1])
     bar = tqdm(keys, desc="effects of classes", unit=" draws", disable=None if progress else True, leave=False)
     drawn = [
         np.asarray(_drawn(key, jax.tree.map(lambda leaf, n=n: leaf[n], numbers), density.patterns, grid))

@@ -29,7 +29,8 @@ BURN_IN = 30
 """Draws that every chain forgets its start in. The start is a draw of the normal approximation already."""
 
 DEPTH = 6
-"""Trajectories double up to so often, to 63 leapfrogs: ten times what a whitened posterior needs."""
+"""Trajectories double up to so often, to 63 leapfrogs: nine times what a whitened posterior needs. One that needs
+more mixes slowly, which the effective draws tell."""
 
 RESONANCE = (0.85 * np.pi, 1.15 * np.pi)
 """Lengths of a trajectory of 2^k − 1 leapfrogs that are too close to half an oscillation. In a whitened posterior every
