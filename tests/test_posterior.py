@@ -1,13 +1,17 @@
 """What a fit says of skills, populations and accuracies, against the same worked out by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.special import ndtr
 
 from difficulty_model.errors import InputError
+from difficulty_model.family import normal, recht_et_al, with_unlearnable, with_unmissable
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.posterior import (
     draw_difficulties,
+    on_grid,
     population_accuracies,
     population_table,
     skill_table,
@@ -44,6 +48,18 @@ def test_accuracies_are_those_of_the_mixture_of_strata(fitted: Fit):
     ours = population_accuracies(fitted)
     assert ours.dims == ("chain", "draw", "test_set", "model")
     np.testing.assert_allclose(ours.values.reshape(400, 2, 8), weights @ of_stratum, atol=1e-9)
+
+
+def test_images_at_both_ends_are_infinitely_hard_and_easy(world: World):
+    specification = replace(recht_et_al(), population=with_unlearnable(with_unmissable(normal())))
+    ends = fit(world.responses, specification, random_seed=0, method="mode", draws=25, progress=False)
+    laid = on_grid(ends)
+    hard = ends.posterior["population.share"].values.reshape(100, 3)
+    easy = (1 - hard) * ends.posterior["population.population.share"].values.reshape(100, 3)
+    for infinity, share, right in ((np.inf, hard, 0), (-np.inf, easy, 1)):
+        (node,) = np.flatnonzero(laid.difficulty == infinity)
+        np.testing.assert_allclose(laid.share[..., node], share, rtol=1e-9)
+        np.testing.assert_allclose(laid.right[..., node], right, atol=1e-12)
 
 
 def test_populations_are_those_of_the_mixture_of_strata(fitted: Fit):
