@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from difficulty_model.observed import ObservedLine
     from difficulty_model.prediction import Law
 
-WIDTH = 160
+WIDTH = 200
 """Columns of output that goes to no terminal, which has no width: tables must not lose their ends in a file."""
 
 out = Console(width=None if sys.stdout.isatty() else WIDTH)
