@@ -15,12 +15,12 @@ MODELS, IMAGES, CLASSES = 4, 40, 3
 SKILL, GUESS = np.linspace(-0.5, 1.5, MODELS), 0.1
 MEAN, SD, SPREAD = np.array([0.0, 0.8]), np.array([1.5, 1.0]), np.array([0.9, 1.2])
 COEFFICIENT, SHARE = np.array([0.7, -0.4]), np.array([0.05, 0.2])
-DIFFICULTY, EFFECT = np.arange(-14, 14, 0.05), np.arange(-8, 8, 0.05)
+DIFFICULTY, EFFECT = np.arange(-14, 14, 0.05), np.arange(-12, 12, 0.05)
 PARTS = ["classes alone", "with covariates", "with covariates and an atom"]
 
 
-def population(parts: str) -> Population:
-    made: Population = AcrossClasses(Normal(MEAN, SD), SPREAD)  # pyright: ignore[reportArgumentType]
+def population(parts: str, spread: np.ndarray = SPREAD) -> Population:
+    made: Population = AcrossClasses(Normal(MEAN, SD), spread)  # pyright: ignore[reportArgumentType]
     if "covariates" in parts:
         made = Regressed(made, np.tile(COEFFICIENT, (2, 1)), ("a", "b"))  # pyright: ignore[reportArgumentType]
     if "atom" in parts:
@@ -29,14 +29,15 @@ def population(parts: str) -> Population:
 
 
 def by_summing(
-    parts: str, right: np.ndarray, shown: np.ndarray, stratum: np.ndarray, covariates: np.ndarray, class_: np.ndarray
+    parts: str, right: np.ndarray, shown: np.ndarray, stratum: np.ndarray, covariates: np.ndarray, class_: np.ndarray,
+    spread: np.ndarray = SPREAD,
 ) -> np.ndarray:
     """Return log p(responses to a class, effect) at every effect, (class, effect), with the step of the integral."""
     total = np.log(0.05) + np.tile(norm.logpdf(EFFECT), (CLASSES, 1))
     p = GUESS + (1 - GUESS) * ndtr(SKILL[:, None] - DIFFICULTY)
     for i, k in enumerate(stratum):
         given = np.prod(p.T ** right[:, i] * (1 - p.T) ** (shown - right)[:, i], axis=1)
-        mean = MEAN[k] + SPREAD[k] * EFFECT + (COEFFICIENT @ covariates[i] if "covariates" in parts else 0)
+        mean = MEAN[k] + spread[k] * EFFECT + (COEFFICIENT @ covariates[i] if "covariates" in parts else 0)
         value = norm.pdf(DIFFICULTY, mean[:, None], SD[k]) @ given * 0.05
         if "atom" in parts:
             guessed = np.prod(GUESS ** right[:, i] * (1 - GUESS) ** (shown - right)[:, i])
@@ -69,6 +70,24 @@ def test_every_class_is_one_double_integral(parts: str, repeated: bool):
     effects = np.asarray(grid.class_effects)
     np.testing.assert_allclose(found @ effects, exact @ EFFECT, atol=1e-5)
     np.testing.assert_allclose(found @ effects**2, exact @ EFFECT**2, atol=1e-5)
+
+
+def test_a_class_may_stand_far_apart():
+    class_ = np.repeat(np.arange(CLASSES), 60)
+    right = np.tile(class_ == 0, (MODELS, 1)).astype(int)
+    shown, stratum, spread = np.ones_like(right), np.ones_like(class_), np.array([0.4, 0.4])
+    expected = by_summing("classes alone", right, shown, stratum, np.zeros((len(class_), 0)), class_, spread)
+    numbers = (
+        jnp.asarray(SKILL), Lapsing(Probit(), jnp.full(MODELS, GUESS), jnp.zeros(MODELS)),
+        population("classes alone", spread),
+    )
+    with jax.enable_x64(True):
+        patterns = jax.tree.map(jnp.asarray, collapse(right, shown, stratum, None, class_))
+        grid = grid_for(*jax.tree.map(lambda leaf: leaf[None], numbers), patterns)
+        ours = np.asarray(class_effect_posterior(tabulate(*numbers, grid, patterns), patterns))[0]
+    exact = np.exp(expected[0] - np.logaddexp.reduce(expected[0])) @ EFFECT
+    assert exact < -5.5
+    assert ours @ np.asarray(grid.class_effects) == pytest.approx(exact, abs=1e-4)
 
 
 @pytest.mark.parametrize("parts", PARTS)

@@ -252,6 +252,19 @@ def test_classes_of_known_effects_are_strata_of_shifted_means():
     assert nested == pytest.approx(flat, rel=1e-12)
 
 
+def test_thousands_of_unmissable_images_cost_no_digits():
+    models, images, share = 60, 10_000, 0.1
+    skill = np.random.default_rng(0).normal(0.5, 1.0, models)
+    right = np.ones((models, images), int)
+    patterns = jax.tree.map(jnp.asarray, collapse(right, right, np.zeros(images, int)))
+    population = WithUnmissable(Normal(0.0, 1.5), share)  # pyright: ignore[reportArgumentType]
+    numbers = jnp.asarray(skill), Probit(), jax.tree.map(lambda of: jnp.full(1, of), population)
+    grid = grid_for(*jax.tree.map(lambda leaf: leaf[None], numbers), patterns)
+    ours = float(log_likelihood(tabulate(*numbers, grid, patterns), patterns))
+    among = quad(lambda t: norm.pdf(t, 0, 1.5) * np.prod(ndtr(skill - t)), -15, 15, epsabs=1e-13, limit=200)[0]
+    assert ours == pytest.approx(images * np.log(share + (1 - share) * among), abs=1e-6)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_gradients_are_those_of_the_values(name: str):
     case = CASES[name]

@@ -77,7 +77,9 @@ def find_mode(density: Density, *, progress: bool) -> Mode:
         for _ in range(WHITENED_ROUNDS):
             if mode.decrement < TOLERANCE:
                 break
-            location = _descend_whitened(density, mode, bar)
+            location, moved = _descend_whitened(density, mode, bar)
+            if moved < TOLERANCE:
+                break
             grid = density.grid_at(location[None])
             mode = _expanded(density, location, grid)
     return mode
@@ -115,7 +117,8 @@ def _descend(density: Density, start: Flat, grid: Grid, bar: tqdm) -> Flat:
     return jnp.asarray(found.x)
 
 
-def _descend_whitened(density: Density, mode: Mode, bar: tqdm) -> Flat:
+def _descend_whitened(density: Density, mode: Mode, bar: tqdm) -> tuple[Flat, float]:
+    """Return a place of higher density, and how many posterior standard deviations away it is."""
     root = jnp.linalg.cholesky(mode.covariance)
     grid = density.grid_at(mode.location[None], refinement=2.0)
 
@@ -130,7 +133,7 @@ def _descend_whitened(density: Density, mode: Mode, bar: tqdm) -> Flat:
         bounds=[(-WHITENED_REACH, WHITENED_REACH)] * density.size,
         options={"maxiter": 200, "ftol": 1e-12, "gtol": 1e-5},
     )
-    return mode.location + root @ jnp.asarray(found.x)
+    return mode.location + root @ jnp.asarray(found.x), float(np.linalg.norm(found.x))
 
 
 def draw_normal(mode: Mode, *, draws: int, random_seed: int) -> FlatDraws:

@@ -34,7 +34,10 @@ EFFECT_RESOLUTION = 1.1
 """Spacing of effects of families and classes in units of their smallest posterior sd."""
 
 EFFECT_REACH = 6.0
-"""How far their nodes reach, in standard deviations."""
+"""How far nodes of effects of families reach, in standard deviations."""
+
+CLASS_EFFECT_REACH = 9.0
+"""The same of effects of classes: one of many may stand apart. ImageNet's easiest is 5.7 below the others."""
 
 MULTIPLE = 8
 """Numbers of nodes are rounded up to it, so that grids of like size share compiled programs."""
@@ -110,7 +113,7 @@ def grid_for(
     low = min(needed.points.min() + least, float((skill - reach).min()))
     high = max(needed.points.max() + most, float((skill + reach).max()))
     # Effects of classes may move a population anywhere: beyond the nodes, where responses are certain, to the last.
-    of_classes = EFFECT_REACH * float(needed.class_spread.max(initial=0.0))
+    of_classes = CLASS_EFFECT_REACH * float(needed.class_spread.max(initial=0.0))
     points, allowed = needed.constraints([least - of_classes, 0.0, most + of_classes], low=low, high=high)
     center, scale, spacing = _cheapest_map(points, allowed, low=low, high=high)
     reach = (high - low) / 2 * (np.sqrt(refinement) - 1)  # a finer grid also reaches further
@@ -119,12 +122,12 @@ def grid_for(
     )
     if patterns.family_answers is not None:
         members = patterns.family_answers.members.shape[1]
-        grid = replace(grid, effects=_effects(members * float(needed.effect_information), refinement))
+        grid = replace(grid, effects=_effects(members * float(needed.effect_information), EFFECT_REACH, refinement))
     if needed.class_spread.size:
         # An image tells at most as much of its shift as its difficulty itself would.
         images = np.bincount(np.ravel(patterns.chunks.class_), np.ravel(patterns.chunks.count)).max()
         information = images * np.square(needed.class_spread / needed.widths.min(2)).max()
-        grid = replace(grid, class_effects=_effects(float(information), refinement))
+        grid = replace(grid, class_effects=_effects(float(information), CLASS_EFFECT_REACH, refinement))
     if needed.discrimination_sd is None:
         return grid
     assert needed.discrimination_spread is not None
@@ -134,10 +137,11 @@ def grid_for(
     return replace(grid, discriminations=jnp.linspace(1 - reach, 1 + reach, nodes))
 
 
-def _effects(information: float, refinement: float) -> Float[Array, "effect"]:
+def _effects(information: float, reach: float, refinement: float) -> Float[Array, "effect"]:
     """Return nodes of effects that are N(0, 1) beforehand, and of which responses tell so much at most."""
-    spacing = EFFECT_RESOLUTION / np.sqrt(1 + information) / refinement
-    reach = EFFECT_REACH * np.sqrt(refinement)
+    # A root for the reach and one for the spacing: twice the nodes, beside twice those of difficulty.
+    spacing = EFFECT_RESOLUTION / np.sqrt(1 + information) / np.sqrt(refinement)
+    reach *= np.sqrt(refinement)
     half = -(-int(np.ceil(reach / spacing)) // (MULTIPLE // 2)) * (MULTIPLE // 2)
     return jnp.linspace(-reach, reach, 2 * half + 1)
 

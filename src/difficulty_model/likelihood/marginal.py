@@ -35,6 +35,10 @@ from difficulty_model.skills import InFamilies, Skill, averaged, in_strata
 INFINITE = 1e3
 """A difficulty at which no model is right: a curve is 0 to hundreds of digits, and its logarithm still a number."""
 
+LOWEST = -1e4
+"""Log-probability of a response that is as good as impossible. A lower one says no more, and costs digits: that all
+models are right on an image is the difference of sums of such numbers, and thousands of images are like that."""
+
 SMALLEST = 1e-300
 """Likelihood of an image at an effect of its class that is out of the question, so that its logarithm is a number."""
 
@@ -115,7 +119,8 @@ def log_probabilities(
     def of_one(skill: Float[Array, ""], curve: ResponseCurve) -> tuple[Float[Array, "node"], Float[Array, "node"]]:
         # A curve is a function of s − τ: one steeper by the discrimination sees a difficulty as much farther away.
         away = difficulty if discrimination is None else skill - discrimination * (skill - difficulty)
-        return curve.log_probabilities(skill, away)
+        right, wrong = curve.log_probabilities(skill, away)
+        return jnp.maximum(right, LOWEST), jnp.maximum(wrong, LOWEST)
 
     return jax.vmap(lambda of_stratum: jax.vmap(of_one)(of_stratum, curve), in_axes=1)(skill)
 
