@@ -114,7 +114,27 @@ def test_mistakes_get_one_sentence(folder: Path) -> None:
     assert not (folder / "x.nc").exists()
 
 
-@pytest.mark.parametrize("command", [(), ("import",), ("check",), ("fit",), ("law",), ("fetch",),
+def test_simulated_test_sets(folder: Path) -> None:
+    done = run("simulate", "fit.nc", "--images", 500, "--like", "original=3", "--like", "new-writers", "--harder", 0.3,
+               "--json", "--plot", "simulated.png", "--responses", "simulated.nc", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["plan"]["like"] == {"original": 3.0, "new-writers": 1.0}
+    assert told["from"] == "original"
+    assert len(told["models"]) == 64
+    assert all(model["low"] < model["accuracy"] < model["high"] for model in told["models"])
+    assert (folder / "simulated.png").read_bytes().startswith(b"\x89PNG")
+    assert run("check", "simulated.nc", "--json", cwd=folder).returncode == 0
+    printed = run("simulate", "fit.nc", "--images", 500, "--like", "original", "--sets", 50, cwd=folder).stdout
+    assert "between the populations" in printed
+    assert "change places" in printed
+    mistake(run("simulate", "fit.nc", "--images", 9, "--like", "originl", cwd=folder), "'original'")
+    mistake(run("simulate", "fit.nc", "--images", 9, "--like", "original=much", cwd=folder), "NAME=NUMBER")
+    mistake(run("simulate", "fit.nc", "--images", 9, "--like", "original", "--class", "3", cwd=folder), "NAME=NUMBER")
+    mistake(run("simulate", "fit.nc", "--images", 9, "--like", "original", "--against", "no", cwd=folder), "'no'")
+
+
+@pytest.mark.parametrize("command", [(), ("import",), ("check",), ("fit",), ("law",), ("fetch",), ("simulate",),
                                      ("compare",), ("calibrate",)])
 def test_help_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from difficulty_model.fitting import Fit, fit, load_fit
     from difficulty_model.misfit import check_fit
     from difficulty_model.observed import observed_line
-    from difficulty_model.plots import plot_calibration, plot_law, plot_misfit
+    from difficulty_model.plots import plot_calibration, plot_law, plot_misfit, plot_simulation
     from difficulty_model.posterior import (
         draw_difficulties,
         population_accuracies,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from difficulty_model.prediction import Law, law_between, replicated_accuracies
     from difficulty_model.responses import Responses, combine, load_responses
+    from difficulty_model.simulation import Simulation, TestSetPlan, simulate, simulate_responses
     from difficulty_model.specification import Prior, Specification
 
 _HOME = {
@@ -53,9 +54,14 @@ _HOME = {
     "law_between": "prediction",
     "observed_line": "observed",
     "replicated_accuracies": "prediction",
+    "Simulation": "simulation",
+    "TestSetPlan": "simulation",
+    "simulate": "simulation",
+    "simulate_responses": "simulation",
     "plot_calibration": "plots",
     "plot_law": "plots",
     "plot_misfit": "plots",
+    "plot_simulation": "plots",
     "calibrate": "calibration",
     "check_fit": "misfit",
     "compare": "comparison",
@@ -70,7 +76,9 @@ __all__ = [
     "Law",
     "Prior",
     "Responses",
+    "Simulation",
     "Specification",
+    "TestSetPlan",
     "calibrate",
     "check_fit",
     "check_responses",
@@ -88,12 +96,15 @@ __all__ = [
     "plot_calibration",
     "plot_law",
     "plot_misfit",
+    "plot_simulation",
     "population_accuracies",
     "population_table",
     "predict_held_out",
     "predict_left_out",
     "recht_et_al",
     "replicated_accuracies",
+    "simulate",
+    "simulate_responses",
     "skill_table",
 ]
 

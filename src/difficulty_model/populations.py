@@ -248,6 +248,33 @@ class Modified(Population):
         return self.population.class_spread()
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Moved(Modified):
+    """A population whose images are all harder, and further apart: τ becomes center + by + factor · (τ − center).
+
+    Images of infinite difficulty stay what they are.
+    """
+
+    center: Float[Array, "..."]
+    by: Float[Array, "..."]
+    factor: Float[Array, "..."]
+
+    def log_density(self, difficulty: Float[Array, "node"]) -> Float[Array, "node"]:
+        """Return that of the population where τ came from, divided by the factor."""
+        before = self.center + (difficulty - self.center - self.by) / self.factor
+        return self.population.log_density(before) - jnp.log(self.factor)
+
+    def features(self) -> tuple[Float[Array, "point"], Float[Array, "point"]]:
+        """Return those of the population, moved."""
+        points, widths = self.population.features()
+        return self.center + self.by + self.factor * (points - self.center), self.factor * widths
+
+    def shift(self, covariates: Float[Array, "covariate"], class_: Int[Array, ""]) -> Float[Array, ""]:
+        """Return that of the population, times the factor."""
+        return self.factor * self.population.shift(covariates, class_)
+
+
 @dataclass(frozen=True)
 class WithAtom(Modified):
     """A population, and beside it a share of images of one infinite difficulty."""

@@ -71,9 +71,21 @@ class OnGrid:
 
 def on_grid(fit: Fit, *, at_most: int | None = None) -> OnGrid:
     """Return posterior draws, all or so many at most, laid out on a grid of difficulties."""
+    return laid_out(fit.numbers(at_most=at_most), kinds_of_images(fit.responses, fit.specification))
+
+
+def laid_out(numbers: Specification, images: Patterns) -> OnGrid:
+    """Return draws of a specification's numbers laid out on a grid, populations as such images make them up.
+
+    Parameters
+    ----------
+    numbers
+        As `Fit.numbers` returns them.
+    images
+        Without responses: what the specification knows of them beforehand, and how many there are of each kind.
+    """
     with jax.enable_x64(True):
-        numbers = fit.numbers(at_most=at_most)
-        images = jax.tree.map(jnp.asarray, kinds_of_images(fit.responses, fit.specification))
+        images = jax.tree.map(jnp.asarray, images)
         grid = grid_of(numbers, images)
         difficulty, right, share = _laid_out(numbers, images, grid)
     difficulty = np.asarray(difficulty)

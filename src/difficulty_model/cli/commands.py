@@ -36,6 +36,7 @@ from difficulty_model.cli.printing import (
     print_fit,
     print_law,
     print_lines,
+    print_simulation,
     table_of,
 )
 from difficulty_model.errors import InputError, run_command, unknown_name
@@ -312,6 +313,55 @@ def law(
         print_law(relation)
 
 
+@app.command(epilog="Example: `difficulty-model simulate fit.nc --images 2000 --like original --like new-writers "
+             "--harder 0.3 --against original --plot simulated.png`")
+def simulate(
+    fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it.")],
+    images: Annotated[int, typer.Option(help="Of the hypothetical test set.")],
+    like: Annotated[
+        list[str], typer.Option(help="Images are like this fitted test set's; NAME=SHARE for a part. Repeatable.")
+    ],
+    against: Annotated[str | None, typer.Option(help="Fitted test set to compare with; the first by default.")] = None,
+    harder: Annotated[float, typer.Option(help="Probit units by which all images are harder.")] = 0.0,
+    wider: Annotated[float, typer.Option(help="Factor by which difficulties are further apart.")] = 1.0,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", help="NAME=SHARE of a class among the images. Repeatable.")
+    ] = None,
+    covariate: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE that a covariate has for all images. Repeatable.")
+    ] = None,
+    sets: Annotated[int, typer.Option(help="Test sets that are simulated.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of images and responses.")] = 0,
+    as_json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw both leaderboards to this file (.png, .pdf, .svg).")] = None,
+    responses: Annotated[
+        Path | None, typer.Option(help="Write the responses to one such test set to this file, as `import` does.")
+    ] = None,
+) -> None:
+    """Simulate test sets that do not exist: accuracies, ranks, and the line to a fitted one."""
+    from difficulty_model.fitting import load_fit
+    from difficulty_model.plots import plot_simulation
+    from difficulty_model.simulation import TestSetPlan, simulate_responses
+    from difficulty_model.simulation import simulate as simulate_sets
+
+    plan = TestSetPlan(
+        images, _numbers_of(like, "--like", default=1.0), harder=harder, wider=wider,
+        classes=_numbers_of(class_ or [], "--class"), covariates=_numbers_of(covariate or [], "--covariate"),
+    )
+    loaded = load_fit(fit)
+    simulated = simulate_sets(loaded, plan, sets=sets, random_seed=seed)
+    beside = against or loaded.responses.test_sets[0]
+    plain = simulated.as_dict(against=beside)
+    if plot is not None:
+        _write_figure(plot, lambda figure: plot_simulation(simulated, beside, figure))
+    if responses is not None:
+        simulate_responses(loaded, plan, random_seed=seed).save(responses)
+    if as_json:
+        print(json.dumps(plain, indent=2))
+    else:
+        print_simulation(plain)
+
+
 @app.command(epilog="Example: `difficulty-model fetch cifar10.1 -o cifar10.1`")
 def fetch(
     release: Annotated[Release, typer.Argument(help="imagenetv2 (185 MB) or cifar10.1 (2 MB).")],
@@ -323,6 +373,21 @@ def fetch(
     folder = fetch_release(release.value, output)
     out.print(f"{folder}: complete. Next: difficulty-model import {release.value} {folder} -o responses.nc",
               highlight=False)
+
+
+def _numbers_of(given: list[str], option: str, *, default: float | None = None) -> dict[str, float]:
+    """Return what NAME=NUMBER options say; a name alone has the default number, if there is one."""
+    said = {}
+    for text in given:
+        name, equals, number = text.rpartition("=")
+        if not equals and default is not None:
+            said[text] = default
+            continue
+        try:
+            said[name] = float(number)
+        except ValueError as error:
+            raise InputError(f"{option} takes NAME=NUMBER; got {text!r}") from error
+    return said
 
 
 def _check_fit(path: Path, *, as_json: bool, strict: bool, plot: Path | None, seed: int) -> None:

@@ -123,6 +123,29 @@ def print_law(relation: "Law") -> None:
                   f"{', '.join(named['observed']['left_out'])}.", markup=False)
 
 
+def print_simulation(plain: dict[str, Any]) -> None:
+    """Print the leaderboard of simulated test sets, and how it differs from an observed one."""
+    table = Table(
+        "model", "accuracy", "rank", "first", title=f"On {plain['plan']['images']} hypothetical images",
+        caption=f"accuracy in %, rank and probability of being first, on {plain['simulated']} simulated test sets; "
+                f"ranks from low to high with {plain['level']:.0%} probability, ± is half of such an interval",
+    )
+    for model in plain["models"]:
+        table.add_row(
+            model["model"], _percent(model["accuracy"], [model["low"], model["high"]]),
+            f"{model['rank_low']:g} – {model['rank_high']:g}", f"{model['first']:.2f}",
+        )
+    out.print(table)
+    print_lines(plain["from"], "the hypothetical test set", [
+        ("between the populations", _spread(plain["line"]["u"]), _spread(plain["line"]["v"])),
+        ("seen from accuracies observed there", _spread(plain["seen"]["u"]), _spread(plain["seen"]["v"])),
+    ])
+    swapped = plain["pairs_swapped"]
+    out.print(f"The model that is first on {plain['from']} is first here with probability {plain['same_first']:.2f}. "
+              f"Of all pairs of models {swapped['mean']:.1%} ({swapped['low']:.1%} to {swapped['high']:.1%}) change "
+              f"places; none does with probability {plain['same_order']:.2f}.", highlight=False)
+
+
 def print_lines(original: str, new: str, rows: list[tuple[str, str, str]]) -> None:
     """Print lines between two test sets, one per row."""
     table = Table(

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from difficulty_model.answering import answer, draw_nodes, right_by_effect
 from difficulty_model.curves import ResponseCurve
 from difficulty_model.fitting import Fit
 from difficulty_model.fitting.images import families, kinds_of_images
@@ -23,21 +24,14 @@ from difficulty_model.likelihood import (
     Patterns,
     difficulty_posterior,
     log_probabilities,
-    shares_of_patterns,
     tabulate,
 )
 from difficulty_model.likelihood.patterns import CHUNK
 from difficulty_model.posterior import on_grid
 from difficulty_model.responses import Responses
-from difficulty_model.skills import InFamilies, averaged, in_strata
+from difficulty_model.skills import averaged, in_strata
 from difficulty_model.specification import Specification
 from difficulty_model.types import IntArray
-
-EFFECTS = np.linspace(-6, 6, 41)
-"""Effects that families of models have in replicates, in standard deviations."""
-
-SHARES = np.exp(-(EFFECTS**2) / 2) / np.exp(-(EFFECTS**2) / 2).sum()
-"""Shares of images that have them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,46 +124,12 @@ def _rows(stratum: IntArray) -> tuple[IntArray, IntArray, IntArray]:
 
 def replicate(draws: Draws, d: int, rng: np.random.Generator) -> IntArray:
     """Return how often each model is right on each image of a replicated data set, (model, image), by draw d."""
-    shown, stratum = draws.responses.shown, draws.responses.strata().of_image
+    drawn, shown = draws.number(d), draws.responses.shown
     with jax.enable_x64(True):
         lots = jnp.asarray(rng.random(shown.shape[1]))
-        node, curve = map(np.asarray, _nodes_and_curves(draws.number(d), draws.kinds, draws.grid, lots))
-    family = np.zeros(len(shown), int) if draws.family is None else draws.family
-    shape = family.max() + 1, shown.shape[1]
-    effect = np.zeros(shape, int) if draws.family is None else rng.choice(len(EFFECTS), shape, p=SHARES)
-    once, of_stratum = shown.max() == 1, stratum if len(curve) > 1 else 0
-    right = np.zeros_like(draws.responses.right)
-    for j, times in enumerate(shown):
-        probability = curve[of_stratum, j, node, effect[family[j]]]
-        right[j] = times * (rng.random(len(times)) < probability) if once else rng.binomial(times, probability)
-    return right
-
-
-@jax.jit
-def _nodes_and_curves(
-    numbers: Specification, kinds: Patterns, grid: Grid, lots: Float[Array, "image"]
-) -> tuple[Int[Array, "image"], Float[Array, "stratum model node effect"]]:
-    """Return the node that each image's lot falls on, and every model's probability of being right at every node.
-
-    Models in families have one for every effect of theirs.
-    """
-
-    def of_chunk(chunk: Chunk) -> Float[Array, "kind node"]:
-        return jnp.cumsum(jnp.exp(shares_of_patterns(numbers.population, grid, chunk)), axis=1)
-
-    up_to = jax.lax.map(of_chunk, kinds.chunks)
-    up_to = up_to.reshape(-1, up_to.shape[-1])
-    node = jax.lax.map(
-        lambda image: (up_to[image[0], :-1] < image[1]).sum(), (kinds.of_image, lots), batch_size=CHUNK
-    )
-    skill, spread, effects = in_strata(numbers.skill), jnp.zeros((len(kinds.showings), 1)), jnp.zeros(1)
-    if isinstance(numbers.skill, InFamilies):
-        spread, effects = numbers.skill.spread[:, None], jnp.asarray(EFFECTS)
-
-    def right(effect: Array) -> Array:
-        return jnp.exp(log_probabilities(skill + spread * effect, numbers.curve, numbers.population, grid)[0])
-
-    return node, jax.vmap(right, out_axes=-1)(effects)
+        node = np.asarray(draw_nodes(drawn, draws.kinds, draws.grid, jnp.asarray(draws.kinds.of_image), lots))
+        probability = np.asarray(right_by_effect(drawn, draws.grid))
+    return answer(rng, probability, draws.responses.strata().of_image, node, shown, draws.family)
 
 
 def expected_right(

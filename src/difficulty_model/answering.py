@@ -1,0 +1,87 @@
+"""What models answer to images drawn anew, by one posterior draw: the difficulty of every image, then every response.
+
+Difficulties are drawn among the nodes of the grid on which images are integrated out, which has every probability of
+responses, of one model or of several together, to the accuracy of those integrals.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from difficulty_model.likelihood import Chunk, Grid, Patterns, log_probabilities, shares_of_patterns
+from difficulty_model.likelihood.patterns import CHUNK
+from difficulty_model.skills import InFamilies, in_strata
+from difficulty_model.specification import Specification
+from difficulty_model.types import IntArray
+
+EFFECTS = np.linspace(-6, 6, 41)
+"""Effects that families of models have on images, in standard deviations."""
+
+SHARES = np.exp(-(EFFECTS**2) / 2) / np.exp(-(EFFECTS**2) / 2).sum()
+"""Shares of images that have them."""
+
+
+@jax.jit
+def right_by_effect(drawn: Specification, grid: Grid) -> Float[Array, "stratum model node effect"]:
+    """Return every model's probability of being right at every node, and with every effect of its family.
+
+    There is one stratum where the strata do not differ, and one effect where models are in no families.
+    """
+    skill = in_strata(drawn.skill)
+    spread, effects = jnp.zeros((len(skill), 1)), jnp.zeros(1)
+    if isinstance(drawn.skill, InFamilies):
+        spread, effects = drawn.skill.spread[:, None], jnp.asarray(EFFECTS)
+
+    def right(effect: Array) -> Array:
+        return jnp.exp(log_probabilities(skill + spread * effect, drawn.curve, drawn.population, grid)[0])
+
+    return jax.vmap(right, out_axes=-1)(effects)
+
+
+@jax.jit
+def draw_nodes(
+    drawn: Specification, kinds: Patterns, grid: Grid, kind: Int[Array, "image"], lots: Float[Array, "image"]
+) -> Int[Array, "image"]:
+    """Return the node of every image of some kind, that on which its lot, uniform from 0 to 1, falls."""
+
+    def of_chunk(chunk: Chunk) -> Float[Array, "kind node"]:
+        return jnp.cumsum(jnp.exp(shares_of_patterns(drawn.population, grid, chunk)), axis=1)
+
+    up_to = jax.lax.map(of_chunk, kinds.chunks)
+    up_to = up_to.reshape(-1, up_to.shape[-1])
+    return jax.lax.map(lambda image: (up_to[image[0], :-1] < image[1]).sum(), (kind, lots), batch_size=CHUNK)
+
+
+def answer(
+    rng: np.random.Generator,
+    probability: Float[np.ndarray, "stratum model node effect"],
+    stratum: IntArray,
+    node: IntArray,
+    shown: IntArray,
+    family: IntArray | None,
+) -> IntArray:
+    """Return how often each model is right on each image, (model, image).
+
+    Parameters
+    ----------
+    rng
+        Of effects of families and of responses.
+    probability
+        As `right_by_effect` returns it.
+    stratum, node
+        Of every image.
+    shown : (model, image)
+        How often each model is shown it.
+    family
+        Number of every model's family, whose members share effects; None where there are none.
+    """
+    of_model = np.zeros(len(shown), int) if family is None else family
+    shape = of_model.max() + 1, shown.shape[1]
+    effect = np.zeros(shape, int) if family is None else rng.choice(len(EFFECTS), shape, p=SHARES)
+    once, of_stratum = shown.max() == 1, stratum if len(probability) > 1 else 0
+    right = np.zeros_like(shown)
+    for j, times in enumerate(shown):
+        p = probability[of_stratum, j, node, effect[of_model[j]]]
+        right[j] = times * (rng.random(len(times)) < p) if once else rng.binomial(times, p)
+    return right
