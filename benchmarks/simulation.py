@@ -18,10 +18,10 @@ def main() -> None:
     seconds = []
     for seed in range(2):
         began = time.perf_counter()
-        found = simulate(fitted, plan, sets=1000, random_seed=seed, progress=False)
+        simulate(fitted, plan, sets=1000, random_seed=seed, progress=False)
         seconds.append(time.perf_counter() - began)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"1000 test sets x 10000 images x {found.accuracy.sizes['model']} models: {seconds[0]:.1f} s, then "
+    print(f"1000 test sets x 10000 images x {len(fitted.responses.models)} models: {seconds[0]:.1f} s, then "
           f"{seconds[1]:.1f} s; peak {after / 2**20:.2f} GiB, {before / 2**20:.2f} of which before")
 
 

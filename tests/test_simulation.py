@@ -176,6 +176,18 @@ def test_simulated_responses_are_a_dataset_like_any_other():
     assert again.responses.test_sets == ["simulated"]
 
 
+def test_simulated_images_keep_what_was_known_of_the_fitted_ones():
+    of = fitted(Specification(in_families(), probit(), regressed(normal(), ["frequency"])))
+    made = simulate_responses(of, TestSetPlan(500, {"b": 1.0}))
+    in_b = of.responses.dataset["frequency"].values[of.responses.member[1]]
+    assert np.isclose(made.dataset["frequency"].values[:, None], in_b).any(1).all()
+    assert made.dataset["family"].values.tolist() == of.responses.dataset["family"].values.tolist()
+    held = simulate_responses(of, TestSetPlan(9, {"b": 1.0}, covariates={"frequency": 0.3}))
+    np.testing.assert_allclose(held.dataset["frequency"], 0.3)
+    with pytest.raises(InputError, match="'frequency' must have a finite value; got nan"):
+        simulate(of, TestSetPlan(9, {"b": 1.0}, covariates={"frequency": np.nan}), progress=False)
+
+
 @pytest.mark.parametrize(("plan", "told"), [
     (TestSetPlan(0, {"a": 1.0}), "at least one image; got 0"),
     (TestSetPlan(10, {"c": 1.0}), "no test set in this fit named 'c'"),

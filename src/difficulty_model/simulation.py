@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from difficulty_model.answering import SHARES, answer, draw_nodes, right_by_effect
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.fitting import Fit
-from difficulty_model.fitting.images import families, kinds_of_images, names_of
+from difficulty_model.fitting.images import FAMILY, families, kinds_of_images, names_of
 from difficulty_model.fitting.result import grid_of
 from difficulty_model.law import Line, least_squares, probit
 from difficulty_model.likelihood import Chunk, Patterns
@@ -26,7 +26,7 @@ from difficulty_model.populations import Moved
 from difficulty_model.posterior import LEVEL, laid_out, on_grid, summary
 from difficulty_model.responses import Responses
 from difficulty_model.specification import Specification, covariates_of, has_classes
-from difficulty_model.types import MODEL, TEST_SET, FloatArray, IntArray
+from difficulty_model.types import IMAGE, MODEL, TEST_SET, FloatArray, IntArray
 
 SETS = 1000
 """Test sets that are simulated, unless asked otherwise."""
@@ -293,11 +293,21 @@ def simulate_responses(fit: Fit, plan: TestSetPlan, *, random_seed: int = 0) -> 
     if has_classes(fit.specification):
         names = np.array(names_of(fit.responses, fit.specification)["class_"])
         of_class = names[np.ravel(made.kinds.chunks.class_)[kind]]
-    return Responses.from_arrays(
-        right, models=fit.responses.models, images=[f"{NAME}-{i}" for i in range(plan.images)],
-        member={NAME: np.ones(plan.images, bool)}, labels=of_class,
+    images = [f"{NAME}-{i}" for i in range(plan.images)]
+    simulated = Responses.from_arrays(
+        right, models=fit.responses.models, images=images, member={NAME: np.ones(plan.images, bool)}, labels=of_class,
         history=[f"simulated from a fit by draw {d}, seed {random_seed}: {plan}"],
     )
+    known = {}
+    for n, name in enumerate(covariates_of(fit.specification)):
+        mean, sd = _scale(fit, name)
+        known[name] = mean + sd * np.ravel(made.kinds.chunks.covariates[..., n])[kind]
+    if known:
+        simulated = simulated.with_covariates(pd.DataFrame(known, index=pd.Index(images, name=IMAGE)))
+    if FAMILY in fit.responses.dataset.coords:
+        of_models = fit.responses.dataset[FAMILY].values.astype(str)
+        simulated = simulated.with_families(dict(zip(fit.responses.models, of_models, strict=True)))
+    return simulated
 
 
 @dataclass(frozen=True, eq=False)
@@ -343,9 +353,11 @@ def _made_of(fit: Fit, plan: TestSetPlan, *, at_most: int | None = None) -> _Mad
         known = list(covariates_of(fit.specification))
         if name not in known:
             raise unknown_name("covariate that this fit is regressed on", name, known)
-        values = fit.responses.dataset[name].values.astype(np.float64)
+        if not np.isfinite(value):
+            raise InputError(f"covariate {name!r} must have a finite value; got {value}")
+        mean, sd = _scale(fit, name)
         covariates = np.array(chunks.covariates)
-        covariates[..., known.index(name)] = (value - values.mean()) / values.std()
+        covariates[..., known.index(name)] = (value - mean) / sd
         chunks = replace(chunks, covariates=covariates)
     kinds, numbers = replace(kinds, chunks=chunks), fit.numbers(at_most=at_most)
     if plan.harder != 0 or plan.wider != 1:
@@ -355,6 +367,12 @@ def _made_of(fit: Fit, plan: TestSetPlan, *, at_most: int | None = None) -> _Mad
         )
         numbers = replace(numbers, population=Moved(numbers.population, center, by, factor))
     return _Made(numbers, kinds, weights)
+
+
+def _scale(fit: Fit, covariate: str) -> tuple[float, float]:
+    """Return mean and standard deviation of a covariate among the fitted images."""
+    values = fit.responses.dataset[covariate].values.astype(np.float64)
+    return float(values.mean()), float(values.std())
 
 
 def _shares(given: Mapping[str, float], kind: str, known: list[str]) -> FloatArray:

@@ -83,10 +83,12 @@ def test_a_class_may_stand_far_apart():
     )
     with jax.enable_x64(True):
         patterns = jax.tree.map(jnp.asarray, collapse(right, shown, stratum, None, class_))
-        grid = grid_for(*jax.tree.map(lambda leaf: leaf[None], numbers), patterns)
+        skill, curve, populations = jax.tree.map(lambda leaf: leaf[None], numbers)
+        grid = grid_for(skill, curve, populations, patterns)
         ours = np.asarray(class_effect_posterior(tabulate(*numbers, grid, patterns), patterns))[0]
     exact = np.exp(expected[0] - np.logaddexp.reduce(expected[0])) @ EFFECT
     assert exact < -5.5
+    assert grid.class_effects is not None
     assert ours @ np.asarray(grid.class_effects) == pytest.approx(exact, abs=1e-4)
 
 

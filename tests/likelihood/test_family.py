@@ -259,7 +259,8 @@ def test_thousands_of_unmissable_images_cost_no_digits():
     patterns = jax.tree.map(jnp.asarray, collapse(right, right, np.zeros(images, int)))
     population = WithUnmissable(Normal(0.0, 1.5), share)  # pyright: ignore[reportArgumentType]
     numbers = jnp.asarray(skill), Probit(), jax.tree.map(lambda of: jnp.full(1, of), population)
-    grid = grid_for(*jax.tree.map(lambda leaf: leaf[None], numbers), patterns)
+    skills, curve, populations = jax.tree.map(lambda leaf: leaf[None], numbers)
+    grid = grid_for(skills, curve, populations, patterns)
     ours = float(log_likelihood(tabulate(*numbers, grid, patterns), patterns))
     among = quad(lambda t: norm.pdf(t, 0, 1.5) * np.prod(ndtr(skill - t)), -15, 15, epsabs=1e-13, limit=200)[0]
     assert ours == pytest.approx(images * np.log(share + (1 - share) * among), abs=1e-6)
