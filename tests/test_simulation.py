@@ -48,22 +48,22 @@ def test_populations_moved_and_widened_are_those_of_the_closed_form(plain: Fit, 
     skill, mean, sd = numbers(plain, "skill", "population.mean", "population.sd")
     center, spread = mean[:, 1] + harder, wider * sd[:, 1]
     expected = ndtr((skill - center[:, None]) / np.sqrt(1 + spread**2)[:, None])
-    np.testing.assert_allclose(found.population, expected, atol=1e-6)
+    np.testing.assert_allclose(found.population, expected, atol=1e-9)
     line, exact = found.line_from("a"), line_of_normals(mean[:, 0], sd[:, 0], center, spread)
-    np.testing.assert_allclose(line.u, exact.u, atol=1e-6)
-    np.testing.assert_allclose(line.v, exact.v, atol=1e-6)
+    np.testing.assert_allclose(line.u, exact.u, atol=1e-9)
+    np.testing.assert_allclose(line.v, exact.v, atol=1e-9)
 
 
 def test_a_population_between_two_is_their_mixture_and_widens_about_its_own_mean(plain: Fit):
     skill, mean, sd = numbers(plain, "skill", "population.mean", "population.sd")
     between = simulate(plain, TestSetPlan(50, {"a": 3.0, "b": 1.0}), sets=DRAWS, progress=False)
     each = ndtr((skill[:, None] - mean[..., None]) / np.sqrt(1 + sd**2)[..., None])
-    np.testing.assert_allclose(between.population, 0.75 * each[:, 0] + 0.25 * each[:, 1], atol=1e-6)
+    np.testing.assert_allclose(between.population, 0.75 * each[:, 0] + 0.25 * each[:, 1], atol=1e-9)
     wider = simulate(plain, TestSetPlan(50, {"a": 3.0, "b": 1.0}, harder=0.3, wider=2.0), sets=DRAWS, progress=False)
     center = (0.75 * mean[:, 0] + 0.25 * mean[:, 1])[:, None]
     moved = center + 0.3 + 2.0 * (mean - center)
     each = ndtr((skill[:, None] - moved[..., None]) / np.sqrt(1 + 4 * sd**2)[..., None])
-    np.testing.assert_allclose(wider.population, 0.75 * each[:, 0] + 0.25 * each[:, 1], atol=1e-6)
+    np.testing.assert_allclose(wider.population, 0.75 * each[:, 0] + 0.25 * each[:, 1], atol=1e-9)
 
 
 def test_mixes_of_classes_and_profiles_of_covariates_are_those_of_the_closed_form():
@@ -81,7 +81,7 @@ def test_mixes_of_classes_and_profiles_of_covariates_are_those_of_the_closed_for
                      / np.sqrt(1 + (1.5 * sd[:, 1]) ** 2)[:, None])
         for share, c in [(0.25, 1), (0.75, 2)]
     )
-    np.testing.assert_allclose(mix.population, expected, atol=1e-6)
+    np.testing.assert_allclose(mix.population, expected, atol=1e-9)
     regression = fitted(Specification(independent(), probit(), regressed(normal(), ["frequency"])))
     skill, mean, sd, coefficient = numbers(
         regression, "skill", "population.population.mean", "population.population.sd", "population.coefficient"
@@ -91,7 +91,7 @@ def test_mixes_of_classes_and_profiles_of_covariates_are_those_of_the_closed_for
     profile = simulate(regression, plan, sets=DRAWS, progress=False)
     center = mean[:, 1] + coefficient[:, 0] * (0.8 - values.mean()) / values.std()
     expected = ndtr((skill - center[:, None]) / np.sqrt(1 + sd[:, 1] ** 2)[:, None])
-    np.testing.assert_allclose(profile.population, expected, atol=1e-6)
+    np.testing.assert_allclose(profile.population, expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("together", [False, True], ids=["independent", "families"])

@@ -362,9 +362,10 @@ def _made_of(fit: Fit, plan: TestSetPlan, *, at_most: int | None = None) -> _Mad
     kinds, numbers = replace(kinds, chunks=chunks), fit.numbers(at_most=at_most)
     if plan.harder != 0 or plan.wider != 1:
         mean, _ = laid_out(numbers, kinds).moments(weights[None])
-        center, by, factor = (
-            jnp.asarray(np.broadcast_to(of, (len(mean), len(weights)))) for of in (mean, plan.harder, plan.wider)
-        )
+        with jax.enable_x64(True):
+            center, by, factor = (
+                jnp.asarray(np.broadcast_to(of, (len(mean), len(weights)))) for of in (mean, plan.harder, plan.wider)
+            )
         numbers = replace(numbers, population=Moved(numbers.population, center, by, factor))
     return _Made(numbers, kinds, weights)
 

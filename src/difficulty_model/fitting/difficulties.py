@@ -4,6 +4,8 @@ Averaged over posterior draws of skills and populations, so that their uncertain
 responses in the same stratum have the same posterior, which is computed once.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from jax.scipy.special import ndtri
 from jaxtyping import Array, Float
 from tqdm.auto import tqdm
 
-from difficulty_model.likelihood import Chunk, Grid, Patterns, Tables, difficulty_posterior, nodes_of, tabulate
+from difficulty_model.likelihood import Grid, Patterns, Tables, difficulty_posterior, nodes_of, tabulate
 from difficulty_model.specification import Specification
 
 REFINEMENT = 3.0
@@ -34,18 +36,16 @@ def average_posterior(
         Where the posterior is wanted; it must serve all draws.
     """
 
-    @jax.jit
-    def of_chunk(numbers: Specification, chunk: Chunk, patterns: Patterns, grid: Grid) -> Array:
-        def add_draw(total: Array, drawn: Specification) -> tuple[Array, None]:
-            return total + difficulty_posterior(_tables(drawn, grid, patterns), chunk), None
+    @partial(jax.jit, donate_argnums=0)
+    def add(total: Array, drawn: Specification, patterns: Patterns, grid: Grid) -> Array:
+        tables = _tables(drawn, grid, patterns)  # once per draw: those of families are most of the work
+        return jax.lax.map(lambda of: of[0] + difficulty_posterior(tables, of[1]), (total, patterns.chunks))
 
-        zero = jnp.zeros((chunk.responses.shape[0], len(nodes_of(numbers.population, grid)[0])))
-        total, _ = jax.lax.scan(add_draw, zero, numbers)
-        return total / len(jax.tree.leaves(numbers)[0])
-
-    chunks = [jax.tree.map(lambda leaf, n=n: leaf[n], patterns.chunks) for n in range(len(patterns.chunks.stratum))]
-    bar = tqdm(chunks, desc="difficulties", unit=" chunks", disable=None if progress else True, leave=False)
-    return np.concatenate([np.asarray(of_chunk(numbers, chunk, patterns, grid)) for chunk in bar])
+    draws = len(jax.tree.leaves(numbers)[0])
+    total = jnp.zeros((*patterns.chunks.count.shape, len(nodes_of(numbers.population, grid)[0])))
+    for d in tqdm(range(draws), desc="difficulties", unit=" draws", disable=None if progress else True, leave=False):
+        total = add(total, jax.tree.map(lambda leaf, d=d: leaf[d], numbers), patterns, grid)
+    return np.asarray(total).reshape(-1, total.shape[-1]) / draws
 
 
 def finite(probability: Float[np.ndarray, "pattern node"], grid: Grid) -> Float[np.ndarray, "pattern node"]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import xarray as xr
@@ -142,14 +143,15 @@ def _validate(tree: xr.DataTree) -> None:
 
 
 def numbers_of(specification: Specification, posterior: xr.Dataset, *, at_most: int | None) -> Specification:
-    """Return the specification with posterior draws, chains joined, in place of its unknowns."""
+    """Return the specification with posterior draws, chains joined, in place of its unknowns; in float64."""
     total = posterior.sizes["chain"] * posterior.sizes["draw"]
     every = -(-total // at_most) if at_most else 1
-    values = {
-        str(path): jnp.asarray(v.values.reshape(total, *v.shape[2:])[::every])
-        for path, v in posterior[list(unknowns(specification))].data_vars.items()
-    }
-    return named_draws(specification, values, {str(dim): size for dim, size in posterior.sizes.items()})
+    with jax.enable_x64(True):
+        values = {
+            str(path): jnp.asarray(v.values.reshape(total, *v.shape[2:])[::every])
+            for path, v in posterior[list(unknowns(specification))].data_vars.items()
+        }
+        return named_draws(specification, values, {str(dim): size for dim, size in posterior.sizes.items()})
 
 
 def grid_of(numbers: Specification, patterns: Patterns, *, refinement: float = 1.0) -> Grid:
