@@ -13,7 +13,6 @@ from pathlib import Path
 LOGISTIC = ["--curve", "logistic", "--slopes"]
 ENDS = ["--unmissable", "--unlearnable"]
 SKEWED = ["--population", "skew-normal"]
-BEST = [*LOGISTIC, *ENDS, *SKEWED, "--skill-loss"]
 
 SPECIFICATIONS = {
     "Recht et al.": [],
@@ -28,8 +27,7 @@ SPECIFICATIONS = {
     "logistic slopes, both ends, Student t": [*LOGISTIC, *ENDS, "--population", "student-t"],
     "logistic slopes, both ends, flexible": [*LOGISTIC, *ENDS, "--population", "flexible"],
     "logistic slopes, both ends, skew-normal": [*LOGISTIC, *ENDS, *SKEWED],
-    "logistic slopes, both ends, skew-normal, lost skill": BEST,
-    "logistic slopes, both ends, skew-normal, lost skill, classes": [*BEST, "--classes"],
+    "logistic slopes, both ends, skew-normal, lost skill": [*LOGISTIC, *ENDS, *SKEWED, "--skill-loss"],
 }
 """Options of `difficulty-model fit`. Both ends: images that no model gets right, and images that all do."""
 
