@@ -384,7 +384,7 @@ def _numbers_of(given: list[str], option: str, *, default: float | None = None) 
             said[text] = default
             continue
         try:
-            said[name] = float(number)
+            said[name] = float(number if name else "")
         except ValueError as error:
             raise InputError(f"{option} takes NAME=NUMBER; got {text!r}") from error
     return said
