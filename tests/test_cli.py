@@ -131,6 +131,7 @@ def test_simulated_test_sets(folder: Path) -> None:
     mistake(run("simulate", "fit.nc", "--images", 9, "--like", "originl", cwd=folder), "'original'")
     mistake(run("simulate", "fit.nc", "--images", 9, "--like", "original=much", cwd=folder), "NAME=NUMBER")
     mistake(run("simulate", "fit.nc", "--images", 9, "--like", "original", "--class", "3", cwd=folder), "NAME=NUMBER")
+    mistake(run("simulate", "fit.nc", "--images", 9, "--like", "original", "--like", "original=2", cwd=folder), "twice")
     mistake(run("simulate", "fit.nc", "--images", 9, "--like", "original", "--against", "no", cwd=folder), "'no'")
 
 

@@ -15,6 +15,7 @@ from difficulty_model.populations import (
     BENDS,
     CENTERS,
     Flexible,
+    Moved,
     Normal,
     Population,
     SkewNormal,
@@ -37,6 +38,8 @@ POPULATIONS: list[Population] = [
     StudentT(1.0, 0.7, 38.0),  # pyright: ignore
     Flexible(1.0, 1.5, 0.5, np.array([1.0, -0.5, 0.3, 1.0, -1.0, 0.5, 0.2, -1.0])),  # pyright: ignore
     Flexible(0.0, 0.8, 2.0, np.array([-0.5, 0.5, 1.0, 0.5, 2.0, -1.0, 1.0, 1.0])),  # pyright: ignore
+    Moved(SkewNormal(0.5, 1.5, 4.0), 1.0, 0.3, 0.4),  # pyright: ignore
+    Moved(Normal(0.5, 1.5), 1.0, -0.3, 3.0),  # pyright: ignore
 ]
 
 every_population = pytest.mark.parametrize("population", POPULATIONS, ids=str)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
 from difficulty_model.errors import InputError
 from difficulty_model.family import in_classes, in_families, independent, normal, probit, regressed, with_unlearnable
@@ -144,6 +144,21 @@ def test_ranks_beats_and_reorderings_are_counted():
     assert order.same_order == 0.75
 
 
+def test_models_that_score_the_same_share_the_first_place():
+    order = handmade([[0.9, 0.9, 0.5], [0.9, 0.8, 0.5]], [0.8, 0.6, 0.5]).reordering("a")
+    assert order.same_first == 0.75
+
+
+def test_the_line_that_would_be_seen_is_that_through_observed_accuracies():
+    x = np.array([0.3, 0.5, 0.8])
+    through = ndtr(0.9 * ndtri(x) - 0.2)
+    found = handmade([through.tolist(), x.tolist()], x.tolist()).seen_from("a")
+    np.testing.assert_allclose(found.u, [0.9, 1.0], atol=1e-9)
+    np.testing.assert_allclose(found.v, [-0.2, 0.0], atol=1e-9)
+    with pytest.raises(InputError, match="a line needs two models"):
+        handmade([[0.9, 0.5, 0.4]], [np.nan, 0.6, 1.0]).seen_from("a")
+
+
 def test_models_that_were_not_run_there_are_in_no_order():
     found = handmade([[0.9, 0.5, 0.4], [0.4, 0.6, 0.2]], [np.nan, 0.6, 0.5])
     order = found.reordering("a")
@@ -196,7 +211,7 @@ def test_simulated_images_keep_what_was_known_of_the_fitted_ones():
     (TestSetPlan(10, {"a": 1.0}, wider=0.0), "a factor above 0; got 0.0 and 0.0"),
     (TestSetPlan(10, {"a": 1.0}, harder=np.nan), "got nan and 1.0"),
     (TestSetPlan(10, {"a": 1.0}, classes={"cat": 1.0}), "no effects of classes"),
-    (TestSetPlan(10, {"a": 1.0}, covariates={"frequency": 1.0}), "covariate that this fit is regressed on"),
+    (TestSetPlan(10, {"a": 1.0}, covariates={"frequency": 1.0}), "regressed on no covariate"),
 ])
 def test_plans_that_cannot_be_are_refused(plain: Fit, plan: TestSetPlan, told: str):
     with pytest.raises(InputError, match=told):

@@ -29,7 +29,7 @@ from difficulty_model.family import (
     with_lapses,
     with_unlearnable,
 )
-from difficulty_model.populations import AcrossClasses, Flexible, InClasses
+from difficulty_model.populations import AcrossClasses, Flexible, InClasses, Moved
 from difficulty_model.populations import Normal as NormalPopulation
 from difficulty_model.skills import Losing
 from difficulty_model.specification import (
@@ -191,6 +191,11 @@ def test_holding_skills_frees_locations(skill: object):
 def test_a_population_is_modified_once_in_each_way():
     with pytest.raises(InputError, match="WithUnlearnable once only; got it 2 times"):
         require_valid(replace(recht_et_al(), population=with_unlearnable(in_classes(with_unlearnable(normal())))))
+
+
+def test_populations_that_only_a_simulation_makes_are_refused():
+    with pytest.raises(InputError, match="Moved is how a simulation moves a population"):
+        require_valid(replace(recht_et_al(), population=Moved(normal(), 0.0, 0.3, 1.0)))  # pyright: ignore
 
 
 def test_effects_that_only_the_likelihood_may_forget_are_refused():

@@ -253,7 +253,8 @@ class Modified(Population):
 class Moved(Modified):
     """A population whose images are all harder, and further apart: τ becomes center + by + factor · (τ − center).
 
-    Images of infinite difficulty stay what they are.
+    It is no part of a specification, but what a simulation makes of a fitted population. Images of infinite difficulty
+    stay what they are.
     """
 
     center: Float[Array, "..."]

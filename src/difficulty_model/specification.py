@@ -17,7 +17,15 @@ import jax.numpy as jnp
 from difficulty_model import curves, distributions, populations, skills
 from difficulty_model.curves import ResponseCurve
 from difficulty_model.errors import InputError
-from difficulty_model.populations import AcrossClasses, Discriminating, InClasses, Modified, Population, Regressed
+from difficulty_model.populations import (
+    AcrossClasses,
+    Discriminating,
+    InClasses,
+    Modified,
+    Moved,
+    Population,
+    Regressed,
+)
 from difficulty_model.skills import InFamilies, Losing
 from difficulty_model.types import MODEL, STRATUM
 
@@ -173,6 +181,9 @@ def require_valid(specification: Any) -> None:
     if isinstance(specification.skill, InFamilies) and Discriminating in kinds:
         raise InputError("discriminations of images and effects of families of models cannot be had together: only "
                          "one number per image beside its difficulty is integrated out; leave one of them out")
+    if Moved in kinds:
+        raise InputError("Moved is how a simulation moves a population; in a specification its location and spread are "
+                         "unknowns of the population")
     if AcrossClasses in kinds:
         raise InputError("AcrossClasses is how the likelihood sees effects of classes; a specification has InClasses")
     for kind in set(kinds):

@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from difficulty_model.comparison.addition import Addition, Flat, addition, drawn_values, normal_approximation
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.fitting import Fit
-from difficulty_model.fitting.images import families, labels
+from difficulty_model.fitting.images import families, labels, scale_of
 from difficulty_model.fitting.result import grid_of
 from difficulty_model.likelihood import (
     Grid,
@@ -166,11 +166,12 @@ def _covariates(fit: Fit, responses: Responses) -> FloatArray:
     for n, name in enumerate(names):
         if name not in responses.dataset.coords:
             raise unknown_name("covariate of the new images", name, map(str, responses.dataset.coords))
-        values, fitted = (np.asarray(of.dataset[name].values, float) for of in (responses, fit.responses))
+        values = np.asarray(responses.dataset[name].values, float)
         if not np.isfinite(values).all():
             raise InputError(f"covariate {name!r} is missing for {int((~np.isfinite(values)).sum())} of {len(values)} "
                              "new images; give it for all, or leave these images out")
-        columns[:, n] = (values - fitted.mean()) / fitted.std()
+        mean, sd = scale_of(fit.responses, name)
+        columns[:, n] = (values - mean) / sd
     return columns
 
 

@@ -84,6 +84,12 @@ def labels(responses: Responses) -> IntArray:
     return responses.dataset[LABEL].values
 
 
+def scale_of(responses: Responses, covariate: str) -> tuple[float, float]:
+    """Return mean and standard deviation of a covariate among the images: what coefficients are per unit of."""
+    values = responses.dataset[covariate].values.astype(np.float64)
+    return float(values.mean()), float(values.std())
+
+
 def standardized(responses: Responses, names: tuple[str, ...]) -> FloatArray:
     """Return covariates of all images with mean 0 and standard deviation 1, (image, covariate)."""
     known = [str(name) for name, of in responses.dataset.coords.items() if of.dims == (IMAGE,) and name != IMAGE]
@@ -103,7 +109,8 @@ def standardized(responses: Responses, names: tuple[str, ...]) -> FloatArray:
         if np.ptp(values) == 0:
             raise InputError(f"covariate {name!r} is {values[0]:g} for all images, so that it can explain nothing; "
                              "leave it out")
-        columns[:, n] = (values - values.mean()) / values.std()
+        mean, sd = scale_of(responses, name)
+        columns[:, n] = (values - mean) / sd
     if len(names) and np.linalg.matrix_rank(columns) < len(names):
         raise InputError(f"covariates {', '.join(map(repr, names))} are linearly dependent: each one must say "
                          "something that the others do not; leave one out")

@@ -1,0 +1,113 @@
+"""Commands that ask a fit: `law`, `simulate`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from difficulty_model.cli.app import AsJson, app, write_figure
+from difficulty_model.cli.printing import observed_rows, print_law, print_lines, print_simulation
+from difficulty_model.errors import InputError
+
+
+@app.command(epilog="Example: `difficulty-model law fit.nc --from original --to new-writers --plot law.png`")
+def law(
+    fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it; or accuracies, for the observed line alone.")],
+    from_: Annotated[str, typer.Option("--from", help="The original test set.")],
+    to: Annotated[str, typer.Option("--to", help="The new test set.")],
+    as_json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the line to this file (.png, .pdf, .svg).")] = None,
+    seed: Annotated[int, typer.Option(help="Of replicated test sets and of the bootstrap.")] = 0,
+) -> None:
+    """Print the line between accuracies on two test sets: predicted by the fit, and observed."""
+    from difficulty_model.accuracies import holds_accuracies, load_accuracies
+    from difficulty_model.fitting import load_fit
+    from difficulty_model.observed import observed_line_of_accuracies
+    from difficulty_model.plots import plot_law
+    from difficulty_model.prediction import law_between
+
+    if holds_accuracies(fit):
+        if plot is not None:
+            raise InputError(f"{fit} holds accuracies alone, without intervals to draw; --plot needs a fit")
+        line = observed_line_of_accuracies(load_accuracies(fit), from_, to)
+        if as_json:
+            print(json.dumps({"from": from_, "to": to, "observed": line.as_dict()}, indent=2))
+        else:
+            print_lines(from_, to, observed_rows(line))
+        return
+    relation = law_between(load_fit(fit), from_, to, random_seed=seed)
+    if plot is not None:
+        write_figure(plot, lambda figure: plot_law(relation, figure.subplots()), size=(6.5, 6.5))
+    if as_json:
+        print(json.dumps(relation.as_dict(), indent=2))
+    else:
+        print_law(relation)
+
+
+@app.command(epilog="Example: `difficulty-model simulate fit.nc --images 2000 --like original --like new-writers "
+             "--harder 0.3 --against original --plot simulated.png`")
+def simulate(
+    fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it.")],
+    images: Annotated[int, typer.Option(help="Of the hypothetical test set.")],
+    like: Annotated[
+        list[str], typer.Option(help="Images are like this fitted test set's; NAME=SHARE for a part. Repeatable.")
+    ],
+    against: Annotated[str | None, typer.Option(help="Fitted test set to compare with; the first by default.")] = None,
+    harder: Annotated[float, typer.Option(help="Probit units by which all images are harder.")] = 0.0,
+    wider: Annotated[float, typer.Option(help="Factor by which difficulties are further apart.")] = 1.0,
+    class_: Annotated[
+        list[str] | None, typer.Option("--class", help="NAME=SHARE of a class among the images. Repeatable.")
+    ] = None,
+    covariate: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE that a covariate has for all images. Repeatable.")
+    ] = None,
+    sets: Annotated[int, typer.Option(help="Test sets that are simulated.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of images and responses.")] = 0,
+    as_json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw both leaderboards to this file (.png, .pdf, .svg).")] = None,
+    responses: Annotated[
+        Path | None, typer.Option(help="Write the responses to one such test set to this file, as `import` does.")
+    ] = None,
+) -> None:
+    """Simulate test sets that do not exist: accuracies, ranks, and the line to a fitted one."""
+    from difficulty_model.fitting import load_fit
+    from difficulty_model.plots import plot_simulation
+    from difficulty_model.simulation import TestSetPlan, simulate_responses
+    from difficulty_model.simulation import simulate as simulate_sets
+
+    plan = TestSetPlan(
+        images, _numbers_of(like, "--like", default=1.0), harder=harder, wider=wider,
+        classes=_numbers_of(class_ or [], "--class"), covariates=_numbers_of(covariate or [], "--covariate"),
+    )
+    loaded = load_fit(fit)
+    simulated = simulate_sets(loaded, plan, sets=sets, random_seed=seed)
+    beside = against or loaded.responses.test_sets[0]
+    plain = simulated.as_dict(against=beside)
+    if plot is not None:
+        write_figure(plot, lambda figure: plot_simulation(simulated, beside, figure))
+    if responses is not None:
+        simulate_responses(loaded, plan, random_seed=seed).save(responses)
+    if as_json:
+        print(json.dumps(plain, indent=2))
+    else:
+        print_simulation(plain)
+
+
+def _numbers_of(given: list[str], option: str, *, default: float | None = None) -> dict[str, float]:
+    """Return what NAME=NUMBER options say; a name alone has the default number, if there is one."""
+    said = {}
+    for text in given:
+        name, _, number = text.rpartition("=")
+        if not name and default is not None:
+            name, number = text, str(default)
+        try:
+            value = float(number) if name else None
+        except ValueError:
+            value = None
+        if value is None:
+            raise InputError(f"{option} takes NAME=NUMBER; got {text!r}")
+        if name in said:
+            raise InputError(f"{option} names {name!r} twice; give it once, with one number")
+        said[name] = value
+    return said
