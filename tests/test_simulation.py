@@ -7,7 +7,16 @@ import xarray as xr
 from scipy.special import ndtr, ndtri
 
 from difficulty_model.errors import InputError
-from difficulty_model.family import in_classes, in_families, independent, normal, probit, regressed, with_unlearnable
+from difficulty_model.family import (
+    in_classes,
+    in_families,
+    independent,
+    losing,
+    normal,
+    probit,
+    regressed,
+    with_unlearnable,
+)
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.law import line_of_normals
 from difficulty_model.responses import Responses
@@ -94,15 +103,19 @@ def test_mixes_of_classes_and_profiles_of_covariates_are_those_of_the_closed_for
     np.testing.assert_allclose(profile.population, expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("together", [False, True], ids=["independent", "families"])
-def test_accuracies_scatter_as_those_of_images_answered_one_by_one(together: bool):
-    specification = Specification(in_families() if together else independent(), probit(), with_unlearnable(normal()))
-    of, images, sets = fitted(specification), 60, 4 * DRAWS
-    name = "skill.skill" if together else "skill"
+@pytest.mark.parametrize("skills", ["independent", "families", "losing"])
+def test_accuracies_scatter_as_those_of_images_answered_one_by_one(skills: str):
+    skill_of = {"independent": independent, "families": in_families, "losing": losing}[skills]
+    of, images, sets = fitted(Specification(skill_of(), probit(), with_unlearnable(normal()))), 60, 4 * DRAWS
+    name, together = "skill" if skills == "independent" else "skill.skill", skills == "families"
     ours = simulate(of, TestSetPlan(images, {"a": 1.0, "b": 1.0}), sets=sets, random_seed=1, progress=False)
     skill, mean, sd, share = numbers(of, name, "population.population.mean", "population.population.sd",
                                      "population.share")
     family = np.array([0, 0, 0, 1, 2, 3, 4, 5])
+    lost = np.zeros((DRAWS, 2, len(SKILL)))
+    if skills == "losing":
+        trend, own = numbers(of, "skill.trend", "skill.own")
+        lost = trend[..., None] * (skill - skill.mean(1, keepdims=True))[:, None] + own - own.mean(2, keepdims=True)
     rng, theirs = np.random.default_rng(5), np.empty((sets, len(SKILL)))
     for n in range(sets):
         d = n * DRAWS // sets
@@ -111,7 +124,7 @@ def test_accuracies_scatter_as_those_of_images_answered_one_by_one(together: boo
         effect = 0.0
         if together:
             effect = of.posterior["skill.spread"].values[0, d] * rng.normal(size=(6, images))[family]
-        p = ndtr(skill[d][:, None] + effect - difficulty)
+        p = ndtr(skill[d][:, None] - lost[d, k].T + effect - difficulty)
         theirs[n] = (rng.random(p.shape) < p).mean(1)
     of_ours, of_theirs = (np.cov((a - ours.population.values).T) for a in (ours.accuracy.values, theirs))
     # Elements of such a covariance have a standard error of √(2/1600) of a variance at most, of a difference 0.05.

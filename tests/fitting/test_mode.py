@@ -1,5 +1,7 @@
 """The mode, found again by a program that shares nothing with the package."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -8,9 +10,10 @@ from scipy.special import log_ndtr, logsumexp
 from scipy.stats import norm
 
 from difficulty_model.family import recht_et_al
-from difficulty_model.fitting.density import posterior_density
+from difficulty_model.fitting import mode as mode_module
+from difficulty_model.fitting.density import Density, FlatDraws, posterior_density
 from difficulty_model.fitting.mode import TOLERANCE, find_mode
-from difficulty_model.likelihood import collapse
+from difficulty_model.likelihood import Grid, collapse
 from worlds import simulate
 
 MODELS = 4
@@ -79,3 +82,24 @@ def test_extreme_responses_have_a_mode(right: np.ndarray):
         mode = find_mode(density, progress=False)
         assert mode.decrement < TOLERANCE
         assert density.grid_error(mode.location[None], density.grid_at(mode.location[None])) < 1e-2
+
+
+def test_a_search_that_no_longer_moves_ends(monkeypatch: pytest.MonkeyPatch):
+    class Disagreeing(Density):
+        """A density whose grids disagree on where the mode is."""
+
+        def grid_at(self, draws: FlatDraws, *, refinement: float = 1.0) -> Grid:
+            return super().grid_at(draws, refinement=refinement if refinement > 1 else 0.3)
+
+    counted = []
+    expanded = mode_module._expanded
+    monkeypatch.setattr(mode_module, "_expanded", lambda *of: counted.append(1) or expanded(*of))
+    right = np.random.default_rng(0).integers(0, 2, (4, 60))
+    with jax.enable_x64(True):
+        plain = posterior_density(
+            recht_et_al(), {"model": 4, "stratum": 1}, collapse(right, np.ones_like(right), np.zeros(60, int))
+        )
+        fields = {field.name: getattr(plain, field.name) for field in dataclasses.fields(plain)}
+        found = find_mode(Disagreeing(**fields), progress=False)
+    assert found.decrement > TOLERANCE
+    assert len(counted) <= 3
