@@ -106,8 +106,10 @@ def test_mixes_of_classes_and_profiles_of_covariates_are_those_of_the_closed_for
 @pytest.mark.parametrize("skills", ["independent", "families", "losing"])
 def test_accuracies_scatter_as_those_of_images_answered_one_by_one(skills: str):
     skill_of = {"independent": independent, "families": in_families, "losing": losing}[skills]
-    of, images, sets = fitted(Specification(skill_of(), probit(), with_unlearnable(normal()))), 60, 4 * DRAWS
+    of, images, sets = fitted(Specification(skill_of(), probit(), with_unlearnable(normal()))), 60, 8 * DRAWS
     name, together = "skill" if skills == "independent" else "skill.skill", skills == "families"
+    if together:
+        of.tree["posterior"]["skill.spread"] = 0 * of.posterior["skill.spread"] + 2.0  # more than the world has, so that it shows
     ours = simulate(of, TestSetPlan(images, {"a": 1.0, "b": 1.0}), sets=sets, random_seed=1, progress=False)
     skill, mean, sd, share = numbers(of, name, "population.population.mean", "population.population.sd",
                                      "population.share")
@@ -127,12 +129,9 @@ def test_accuracies_scatter_as_those_of_images_answered_one_by_one(skills: str):
         p = ndtr(skill[d][:, None] - lost[d, k].T + effect - difficulty)
         theirs[n] = (rng.random(p.shape) < p).mean(1)
     of_ours, of_theirs = (np.cov((a - ours.population.values).T) for a in (ours.accuracy.values, theirs))
-    # Elements of such a covariance have a standard error of √(2/1600) of a variance at most, of a difference 0.05.
-    assert np.abs(of_ours - of_theirs).max() < 5 * 0.05 * np.diag(of_theirs).max()
+    # Elements of such a covariance have a standard error of √(2/3200) of a variance at most, of a difference 0.035.
+    assert np.abs(of_ours - of_theirs).max() < 5 * 0.035 * np.diag(of_theirs).max()
     assert np.abs((ours.accuracy.values - theirs).mean(0)).max() < 5 * np.sqrt(2 / sets * np.diag(of_theirs).max())
-    if together:
-        correlation = np.corrcoef((ours.accuracy.values - ours.population.values).T)
-        assert correlation[0, 1] > 0.3
 
 
 def handmade(accuracy: list[list[float]], observed: list[float]) -> Simulation:
