@@ -109,7 +109,7 @@ def test_accuracies_scatter_as_those_of_images_answered_one_by_one(skills: str):
     of, images, sets = fitted(Specification(skill_of(), probit(), with_unlearnable(normal()))), 60, 8 * DRAWS
     name, together = "skill" if skills == "independent" else "skill.skill", skills == "families"
     if together:
-        of.tree["posterior"]["skill.spread"] = 0 * of.posterior["skill.spread"] + 2.0  # more than the world has, so that it shows
+        of.tree["posterior"]["skill.spread"] = 0 * of.posterior["skill.spread"] + 2.0  # so that it shows
     ours = simulate(of, TestSetPlan(images, {"a": 1.0, "b": 1.0}), sets=sets, random_seed=1, progress=False)
     skill, mean, sd, share = numbers(of, name, "population.population.mean", "population.population.sd",
                                      "population.share")
