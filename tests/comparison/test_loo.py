@@ -1,5 +1,7 @@
 """Leaving out one image: against integrals by quadrature, image by image, and in worlds where the truth is known."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 from scipy.special import log_ndtr
@@ -57,8 +59,12 @@ def test_with_one_unknown_it_is_the_integral(seed: int):
     assert found.se == pytest.approx(np.sqrt(25) * exact.std(), rel=0.02)
 
 
-def test_patterns_and_counts_are_images_one_by_one():
-    # With gaps and repeats, images in both test sets, a covariate of three values, and an image that nobody was shown.
+@pytest.mark.parametrize("at_once", [None, 1, 11_000])
+def test_patterns_and_counts_are_images_one_by_one(at_once: int | None, monkeypatch: pytest.MonkeyPatch):
+    # With gaps and repeats, images in both test sets, a covariate of three values, and an image that nobody was shown;
+    # all parts of the patterns at once, one by one, and two by two.
+    if at_once is not None:
+        monkeypatch.setattr(import_module("difficulty_model.comparison.loo"), "AT_ONCE", at_once)
     world = simulate(3, skill=SKILL[:4], images={"a": 60, "b": 50}, missing=0.3, showings=2).responses
     shown = world.shown.copy()
     shown[:, 7] = 0

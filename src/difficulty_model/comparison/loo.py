@@ -27,6 +27,10 @@ from difficulty_model.types import IMAGE
 FEWEST_DRAWS = 100
 """The tail that is smoothed is a fifth of the draws, and needs some."""
 
+AT_ONCE = 2**24
+"""Terms, one per pattern and draw, that are held at once: 128 MiB. The tables of a draw are made again for every such
+part of the patterns; those of families of models are more work than the patterns themselves."""
+
 
 @dataclass(frozen=True)
 class Loo:
@@ -92,19 +96,20 @@ def loo(fit: Fit, *, progress: bool = True) -> Loo:
         raise InputError(f"leaving images out needs at least {FEWEST_DRAWS} draws; this fit has {draws}. Fit with more")
     patterns = patterns_of(fit.responses, fit.specification)
     chunks, length = patterns.chunks.count.shape
+    together = max(1, AT_ONCE // (draws * length))
     terms = np.zeros((3, chunks, length))
     with jax.enable_x64(True):
         numbers = fit.numbers()
         grid = grid_of(numbers, jax.tree.map(jnp.asarray, patterns))
         bar = tqdm(total=draws * chunks, desc="leaving images out", unit=" draws", unit_scale=1 / chunks,
                    disable=None if progress else True, leave=False)
-        for n in range(chunks):
-            chunk = jax.tree.map(lambda leaf, n=n: leaf[n], patterns.chunks)
-            real = chunk.count > 0  # the rest fills the chunk up
-            log_likelihood = np.asarray(_log_likelihood(numbers, chunk, patterns, grid)).T
-            of_chunk = leave_one_out(log_likelihood[real])
-            terms[:, n, real] = of_chunk.elpd, of_chunk.p, of_chunk.pareto_k
-            bar.update(draws)
+        for start in range(0, chunks, together):
+            of_part = jax.tree.map(lambda leaf, start=start: leaf[start : start + together], patterns.chunks)
+            log_likelihood = np.asarray(_log_likelihood(numbers, of_part, patterns, grid))
+            for n, real in enumerate(of_part.count > 0):  # the rest fills the chunk up
+                of_chunk = leave_one_out(log_likelihood[:, n, real].T)
+                terms[:, start + n, real] = of_chunk.elpd, of_chunk.p, of_chunk.pareto_k
+                bar.update(draws)
         bar.close()
     of_image = terms.reshape(3, -1)[:, patterns.of_image]
     names = ("elpd", "p", "pareto_k")
@@ -114,13 +119,12 @@ def loo(fit: Fit, *, progress: bool = True) -> Loo:
 
 @jax.jit
 def _log_likelihood(
-    numbers: Specification, chunk: Chunk, patterns: Patterns, grid: Grid
-) -> Float[Array, "draw pattern"]:
-    """Return log p(responses of one image) of every pattern for every draw, in nats."""
+    numbers: Specification, chunks: Chunk, patterns: Patterns, grid: Grid
+) -> Float[Array, "draw chunk pattern"]:
+    """Return log p(responses of one image) of every pattern of some chunks for every draw, in nats."""
 
-    def of_draw(drawn: Specification) -> Float[Array, "pattern"]:
+    def of_draw(drawn: Specification) -> Float[Array, "chunk pattern"]:
         tables = tabulate(drawn.skill, drawn.curve, drawn.population, grid, patterns)
-        return of_patterns(tables, chunk)
+        return jax.lax.map(lambda chunk: of_patterns(tables, chunk), chunks)
 
-    # Tables are made again for every chunk, a tenth of the work: those of all draws may not fit into memory.
     return jax.lax.map(of_draw, numbers)
