@@ -17,7 +17,7 @@ LAYERS = [
     {"fitting"},
     {"posterior"},
     {"observed", "relation", "answering"},
-    {"prediction", "checking", "simulation"},
+    {"predicted_law", "checking", "simulation"},
     {"misfit", "comparison", "exporting", "calibration"},
     {"plots"},
     {"cli"},
@@ -75,6 +75,6 @@ def test_importing_the_package_is_light():
 
 def test_fitting_does_not_load_torch_pymc_or_plotting():
     heavy = ["torch", "pymc", "matplotlib"]
-    code = f"import sys, difficulty_model.prediction; print([m for m in {heavy} if m in sys.modules])"
+    code = f"import sys, difficulty_model.predicted_law; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         population_table,
         skill_table,
     )
-    from difficulty_model.prediction import Law, law_between, replicated_accuracies
+    from difficulty_model.predicted_law import Law, law_between, replicated_accuracies
     from difficulty_model.responses import Responses, combine, load_responses
     from difficulty_model.simulation import Simulation, TestSetPlan, simulate, simulate_responses
     from difficulty_model.specification import Prior, Specification
@@ -50,10 +50,10 @@ _HOME = {
     "population_accuracies": "posterior",
     "population_table": "posterior",
     "skill_table": "posterior",
-    "Law": "prediction",
-    "law_between": "prediction",
+    "Law": "predicted_law",
+    "law_between": "predicted_law",
     "observed_line": "observed",
-    "replicated_accuracies": "prediction",
+    "replicated_accuracies": "predicted_law",
     "Simulation": "simulation",
     "TestSetPlan": "simulation",
     "simulate": "simulation",

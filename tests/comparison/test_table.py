@@ -10,7 +10,7 @@ from difficulty_model.errors import InputError
 from difficulty_model.family import independent, normal, probit, recht_et_al, slopes, with_unlearnable
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.posterior import population_accuracies
-from difficulty_model.prediction import law_between
+from difficulty_model.predicted_law import law_between
 from difficulty_model.responses import Responses
 from difficulty_model.specification import Specification
 from worlds import simulate

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from difficulty_model.fitting import Fit
     from difficulty_model.misfit import MisfitCheck
     from difficulty_model.observed import ObservedLine
-    from difficulty_model.prediction import Law
+    from difficulty_model.predicted_law import Law
 
 WIDTH = 200
 """Columns of output that goes to no terminal, which has no width: tables must not lose their ends in a file."""

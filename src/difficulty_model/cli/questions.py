@@ -25,7 +25,7 @@ def law(
     from difficulty_model.fitting import load_fit
     from difficulty_model.observed import observed_line_of_accuracies
     from difficulty_model.plots import plot_law
-    from difficulty_model.prediction import law_between
+    from difficulty_model.predicted_law import law_between
 
     if holds_accuracies(fit):
         if plot is not None:

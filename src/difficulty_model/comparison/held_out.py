@@ -17,9 +17,9 @@ from jaxtyping import Array, Float
 from scipy.special import logsumexp
 from tqdm.auto import tqdm
 
-from difficulty_model.comparison.addition import Addition, Flat, addition, drawn_values, normal_approximation
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.fitting import Fit
+from difficulty_model.fitting.addition import Addition, Flat, addition, drawn_values, normal_approximation
 from difficulty_model.fitting.images import families, labels, scale_of
 from difficulty_model.fitting.result import grid_of
 from difficulty_model.likelihood import (

@@ -17,9 +17,9 @@ import pandas as pd
 from jaxtyping import Array, Float, Int
 from tqdm.auto import tqdm
 
-from difficulty_model.comparison.addition import Addition, Flat, addition, drawn_values, normal_approximation
 from difficulty_model.errors import InputError
 from difficulty_model.fitting import Fit
+from difficulty_model.fitting.addition import Addition, Flat, addition, drawn_values, normal_approximation
 from difficulty_model.fitting.images import patterns_of
 from difficulty_model.fitting.result import grid_of
 from difficulty_model.likelihood import (

@@ -12,7 +12,7 @@ from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.fitting import Fit
 from difficulty_model.fitting.diagnostics import compared
 from difficulty_model.posterior import population_accuracies
-from difficulty_model.prediction import law_between
+from difficulty_model.predicted_law import law_between
 from difficulty_model.responses import Responses
 from difficulty_model.types import IMAGE, TEST_SET
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
-from difficulty_model.prediction import Law
+from difficulty_model.predicted_law import Law
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from difficulty_model.comparison.addition import addition, normal_approximation
 from difficulty_model.family import losing, normal, slopes, with_lapses, with_unlearnable
+from difficulty_model.fitting.addition import addition, normal_approximation
 from difficulty_model.specification import Specification, unknowns
 
 SPECIFICATION = Specification(losing(), with_lapses(slopes(), per_model=True), with_unlearnable(normal()))

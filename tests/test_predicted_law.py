@@ -7,7 +7,7 @@ from scipy.special import ndtr
 from difficulty_model.errors import InputError
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.law import line_of_normals, probit
-from difficulty_model.prediction import law_between, observed_line, replicated_accuracies
+from difficulty_model.predicted_law import law_between, observed_line, replicated_accuracies
 from difficulty_model.responses import Responses
 from worlds import simulate
 
