@@ -17,7 +17,7 @@ LAYERS = [
     {"fitting"},
     {"posterior"},
     {"observed", "relation", "answering"},
-    {"predicted_law", "checking", "simulation"},
+    {"predicted_law", "prediction", "checking", "simulation"},
     {"misfit", "comparison", "exporting", "calibration"},
     {"plots"},
     {"cli"},

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from difficulty_model.examples import example_path
+from difficulty_model.examples import example_path, load_example
 from difficulty_model.family import logistic, losing, skew_normal, slopes, with_unlearnable, with_unmissable
 from difficulty_model.fitting import load_fit
 from difficulty_model.specification import Specification
@@ -135,8 +135,33 @@ def test_simulated_test_sets(folder: Path) -> None:
     mistake(run("simulate", "fit.nc", "--images", 9, "--like", "original", "--against", "no", cwd=folder), "'no'")
 
 
+def test_a_new_test_set_from_few_models(folder: Path) -> None:
+    # Five models run on the new writers' digits, by a fit of the original ones alone.
+    both = load_example("digits")
+    both.select(test_sets=["original"]).save(folder / "original.nc")
+    few = both.select(test_sets=["new-writers"], models=both.models[::13])
+    few.save(folder / "few.nc")
+    assert run("fit", "original.nc", "-o", "early.nc", "--method", "mode", cwd=folder).returncode == 0
+    done = run("predict", "early.nc", "few.nc", "--json", "--plot", "predicted.png", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["like"] == "original"
+    assert told["images"] == {"new-writers": len(few.images)}
+    assert sum(model["measured"] is not None for model in told["models"]) == 5
+    observed = both.accuracies().set_index(["test_set", "model"])["accuracy"]["new-writers"]
+    inside = [model["low"] <= observed[model["model"]] <= model["high"] for model in told["models"]]
+    assert sum(inside) >= 48
+    assert (folder / "predicted.png").read_bytes().startswith(b"\x89PNG")
+    printed = run("predict", "early.nc", "few.nc", "--images", 5000, cwd=folder).stdout
+    assert "probit units harder than those of original" in printed
+    mistake(run("predict", "fit.nc", "few.nc", cwd=folder), "'new-writers' is one that was fitted")
+    mistake(run("predict", "early.nc", "few.nc", "--images", 5, cwd=folder), "cannot have 5 only")
+    mistake(run("predict", "early.nc", "few.nc", "--like", "orignal", cwd=folder), "'original'")
+    mistake(run("predict", "early.nc", "few.nc", "--test-set", "new", cwd=folder), "'new-writers'")
+
+
 @pytest.mark.parametrize("command", [(), ("import",), ("check",), ("fit",), ("law",), ("fetch",), ("simulate",),
-                                     ("compare",), ("calibrate",)])
+                                     ("predict",), ("compare",), ("calibrate",)])
 def test_help_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)
     assert done.returncode == 0

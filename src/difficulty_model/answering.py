@@ -23,18 +23,22 @@ SHARES = np.exp(-(EFFECTS**2) / 2) / np.exp(-(EFFECTS**2) / 2).sum()
 
 
 @jax.jit
-def right_by_effect(drawn: Specification, grid: Grid) -> Float[Array, "stratum model node effect"]:
-    """Return every model's probability of being right at every node, and with every effect of its family.
+def right_by_effect(
+    drawn: Specification, grid: Grid, models: Int[Array, "model"] | None = None
+) -> Float[Array, "stratum model node effect"]:
+    """Return the probability that models, all or some, are right at every node, and with every effect of their family.
 
     There is one stratum where the strata do not differ, and one effect where models are in no families.
     """
-    skill = in_strata(drawn.skill)
+    skill, curve = in_strata(drawn.skill), drawn.curve
     spread, effects = jnp.zeros((len(skill), 1)), jnp.zeros(1)
     if isinstance(drawn.skill, InFamilies):
         spread, effects = drawn.skill.spread[:, None], jnp.asarray(EFFECTS)
+    if models is not None:
+        skill, spread, curve = jax.tree.map(lambda leaf: leaf[models], (skill, spread, curve))
 
     def right(effect: Array) -> Array:
-        return jnp.exp(log_probabilities(skill + spread * effect, drawn.curve, drawn.population, grid)[0])
+        return jnp.exp(log_probabilities(skill + spread * effect, curve, drawn.population, grid)[0])
 
     return jax.vmap(right, out_axes=-1)(effects)
 

@@ -15,13 +15,11 @@ from difficulty_model.fitting import Fit, difficulties
 from difficulty_model.fitting.images import kinds_of_images, patterns_of
 from difficulty_model.fitting.result import grid_of
 from difficulty_model.likelihood import (
-    Chunk,
     Grid,
     Patterns,
     log_probabilities,
-    log_shares,
     nodes_of,
-    shares_of_patterns,
+    shares_of_strata,
 )
 from difficulty_model.likelihood.marginal import INFINITE
 from difficulty_model.skills import averaged, in_reference, in_strata
@@ -99,16 +97,7 @@ def _laid_out(numbers: Specification, images: Patterns, grid: Grid) -> tuple[Arr
         log_right, _ = log_probabilities(
             in_strata(drawn.skill), averaged(drawn.skill, drawn.curve), drawn.population, grid
         )
-        if not drawn.population.is_shifted():
-            return jnp.exp(log_right), jnp.exp(jax.vmap(lambda p: log_shares(p, grid, None))(drawn.population))
-
-        def add_chunk(total: Array, chunk: Chunk) -> tuple[Array, None]:
-            shares = chunk.count @ jnp.exp(shares_of_patterns(drawn.population, grid, chunk))
-            return total.at[chunk.stratum].add(shares), None
-
-        strata = jax.tree.leaves(drawn.population)[0].shape[0]
-        total, _ = jax.lax.scan(add_chunk, jnp.zeros((strata, log_right.shape[-1])), images.chunks)
-        return jnp.exp(log_right), total / total.sum(1, keepdims=True)
+        return jnp.exp(log_right), shares_of_strata(drawn.population, images, grid)
 
     right, share = jax.lax.map(of_draw, numbers)
     return nodes_of(jax.tree.map(lambda leaf: leaf[0], numbers.population), grid)[0], right, share

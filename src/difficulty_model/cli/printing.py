@@ -146,6 +146,26 @@ def print_simulation(plain: dict[str, Any]) -> None:
               f"places; none does with probability {plain['same_order']:.2f}.", highlight=False)
 
 
+def print_prediction(plain: dict[str, Any]) -> None:
+    """Print predicted accuracies on a new test set, and what was inferred of it."""
+    ((test_set, images),) = plain["images"].items()
+    table = Table(
+        "model", "predicted", "measured", "on", title=f"On the {images} images of {test_set}",
+        caption=f"accuracy in %, ± is half of a {plain['level']:.0%} interval; measured on so many responses",
+    )
+    for model in plain["models"]:
+        measured = "" if model["measured"] is None else f"{100 * model['measured']:.1f}"
+        table.add_row(
+            model["model"], _percent(model["accuracy"], [model["low"], model["high"]]), measured,
+            f"{model['images']}" if model["images"] else "",
+        )
+    out.print(table)
+    of = plain["unknowns"]
+    print_lines(plain["like"], test_set, [("predicted", _spread(of["u"]), _spread(of["v"]))])
+    out.print(f"Images are {_spread(of['harder'])} probit units harder than those of {plain['like']}, and "
+              f"{_spread(of['wider'])} times as far apart.", highlight=False)
+
+
 def print_lines(original: str, new: str, rows: list[tuple[str, str, str]]) -> None:
     """Print lines between two test sets, one per row."""
     table = Table(

@@ -1,4 +1,4 @@
-"""Commands that ask a fit: `law`, `simulate`."""
+"""Commands that ask a fit: `law`, `simulate`, `predict`."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from difficulty_model.cli.app import AsJson, app, write_figure
-from difficulty_model.cli.printing import observed_rows, print_law, print_lines, print_simulation
+from difficulty_model.cli.printing import observed_rows, print_law, print_lines, print_prediction, print_simulation
 from difficulty_model.errors import InputError
 
 
@@ -92,6 +92,45 @@ def simulate(
         print(json.dumps(plain, indent=2))
     else:
         print_simulation(plain)
+
+
+@app.command(epilog="Example: `difficulty-model predict fit.nc few.nc --images 10000 --plot predicted.png`")
+def predict(
+    fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it.")],
+    responses: Annotated[
+        Path, typer.Argument(help="Responses of a few of its models to a new test set, as `import` writes them.")
+    ],
+    test_set: Annotated[str | None, typer.Option(help="The new test set, if the responses have several.")] = None,
+    like: Annotated[
+        str | None, typer.Option(help="The fitted test set that the new one resembles; the first by default.")
+    ] = None,
+    images: Annotated[
+        int | None, typer.Option(help="Of the whole new test set, if the responses are to a random part of it.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    as_json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the accuracies to this file (.png, .pdf, .svg).")] = None,
+) -> None:
+    """Predict what all models of a fit would score on a new test set, from a few that were run on it."""
+    from difficulty_model.fitting import load_fit
+    from difficulty_model.plots import plot_prediction
+    from difficulty_model.prediction import predict_test_set
+    from difficulty_model.responses import load_responses
+
+    given = load_responses(responses)
+    if test_set is not None:
+        given = given.select(test_sets=[test_set])
+    loaded = load_fit(fit)
+    predicted = predict_test_set(loaded, given, like=like, images=images, random_seed=seed)
+    like = like or loaded.responses.test_sets[0]
+    if plot is not None:
+        before = loaded.responses.select(test_sets=[like]).accuracies()
+        write_figure(plot, lambda figure: plot_prediction(predicted, before, figure.subplots()), size=(6.5, 6.5))
+    plain = predicted.as_dict() | {"like": like}
+    if as_json:
+        print(json.dumps(plain, indent=2))
+    else:
+        print_prediction(plain)
 
 
 def _numbers_of(given: list[str], option: str, *, default: float | None = None) -> dict[str, float]:

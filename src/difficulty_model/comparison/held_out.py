@@ -28,8 +28,7 @@ from difficulty_model.likelihood import (
     collapse,
     log_likelihood,
     log_probabilities,
-    log_shares,
-    shares_of_patterns,
+    shares_of_strata,
     tabulate,
 )
 from difficulty_model.responses import Responses
@@ -243,17 +242,7 @@ def _of_draw(
     drawn = named(specification, one.put(found.location, values, 0), sizes)
     curve = averaged(drawn.skill, drawn.curve)
     right, _ = log_probabilities(in_strata(drawn.skill), curve, drawn.population, grid)
-    return found.location, found.log_evidence, jnp.exp(right[0]) @ _shares(drawn, patterns, grid)
-
-
-def _shares(drawn: Specification, patterns: Patterns, grid: Grid) -> Float[Array, "node"]:
-    """Return the share of the new set's images at each node."""
-    if not drawn.population.is_shifted():
-        return jnp.exp(log_shares(jax.tree.map(lambda leaf: leaf[0], drawn.population), grid, None))
-    of_chunks = jax.lax.map(
-        lambda chunk: chunk.count @ jnp.exp(shares_of_patterns(drawn.population, grid, chunk)), patterns.chunks
-    )
-    return of_chunks.sum(0) / patterns.chunks.count.sum()
+    return found.location, found.log_evidence, jnp.exp(right[0]) @ shares_of_strata(drawn.population, patterns, grid)[0]
 
 
 def _table(fit: Fit, responses: Responses, accuracy: Float[np.ndarray, "model"]) -> pd.DataFrame:

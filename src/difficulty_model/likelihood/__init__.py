@@ -11,6 +11,7 @@ from difficulty_model.likelihood.marginal import (
     nodes_of,
     of_patterns,
     shares_of_patterns,
+    shares_of_strata,
     tabulate,
 )
 from difficulty_model.likelihood.patterns import Chunk, Patterns, collapse
@@ -30,6 +31,7 @@ __all__ = [
     "nodes_of",
     "of_patterns",
     "shares_of_patterns",
+    "shares_of_strata",
     "sinh_grid",
     "tabulate",
 ]

@@ -285,3 +285,17 @@ def shares_of_patterns(populations: Population, grid: Grid, chunk: Chunk) -> Flo
     return jax.vmap(lambda c, k: log_shares(population, grid, population.shift(c, k)))(
         chunk.covariates, chunk.class_
     )
+
+
+def shares_of_strata(populations: Population, patterns: Patterns, grid: Grid) -> Float[Array, "stratum node"]:
+    """Return the share of each stratum's images at each node, where they shift the population, of all its images."""
+    if not populations.is_shifted():
+        return jnp.exp(jax.vmap(lambda p: log_shares(p, grid, None))(populations))
+
+    def add_chunk(total: Array, chunk: Chunk) -> tuple[Array, None]:
+        shares = chunk.count @ jnp.exp(shares_of_patterns(populations, grid, chunk))
+        return total.at[chunk.stratum].add(shares), None
+
+    zero = jnp.zeros((jax.tree.leaves(populations)[0].shape[0], grid.size + len(populations.log_atoms())))
+    total, _ = jax.lax.scan(add_chunk, zero, patterns.chunks)
+    return total / total.sum(1, keepdims=True)

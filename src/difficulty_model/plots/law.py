@@ -5,13 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.stats import norm
 
+from difficulty_model.plots.probit_axes import mark_probits
 from difficulty_model.predicted_law import Law
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-TICKS = np.array([0.1, 1, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 99, 99.9]) / 100
-"""Accuracies at which the probit axes may be marked."""
 
 
 def plot_law(law: Law, axes: "Axes") -> None:
@@ -46,14 +44,8 @@ def plot_law(law: Law, axes: "Axes") -> None:
               label=f"observed: {_equation(float(line.u), float(line.v))}, R² = {law.observed.r2:.3f}")
     axes.errorbar(x, y, xerr=x_bars, yerr=y_bars, fmt="o", color="0.15", markersize=3, elinewidth=0.7,
                   label=f"{len(models)} models, {law.level:.0%} Clopper–Pearson")
-    ticks = TICKS[(norm.ppf(TICKS) > low) & (norm.ppf(TICKS) < high)]
-    labels = [f"{100 * t:g}" for t in ticks]
-    axes.set(
-        xlim=(low, high), ylim=(low, high), aspect="equal",
-        xlabel=f"accuracy on {law.original} (%)", ylabel=f"accuracy on {law.new} (%)",
-    )
-    axes.set_xticks(norm.ppf(ticks), labels)
-    axes.set_yticks(norm.ppf(ticks), labels)
+    mark_probits(axes, low, high)
+    axes.set(xlabel=f"accuracy on {law.original} (%)", ylabel=f"accuracy on {law.new} (%)")
     axes.legend(loc="upper left", fontsize="small", frameon=False)
 
 

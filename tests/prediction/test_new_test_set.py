@@ -1,0 +1,263 @@
+"""A new test set from few models: against sums by other formulas, and in worlds where the truth is known."""
+
+import re
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.special import ndtr, ndtri, owens_t
+from scipy.stats import binom, norm
+
+from difficulty_model.errors import InputError
+from difficulty_model.family import (
+    in_classes,
+    in_families,
+    independent,
+    logistic,
+    losing,
+    normal,
+    probit,
+    recht_et_al,
+    regressed,
+    slopes,
+    with_unlearnable,
+)
+from difficulty_model.fitting import Fit, fit
+from difficulty_model.posterior import population_accuracies
+from difficulty_model.prediction import Prediction, predict_test_set
+from difficulty_model.prediction.new_test_set import DEPARTURE, HARDER, WIDER
+from difficulty_model.responses import Responses
+from difficulty_model.specification import Specification, unknowns
+from told import told
+from worlds import simulate
+
+SD = 1.5
+OLD = simulate(50, skill=np.linspace(-0.6, 2.0, 9), images={"old": 4000}, mean=(0.0,), sd=(SD,)).responses
+SKILL = np.sqrt(1 + SD**2) * ndtri(OLD.right.mean(1))
+"""Those by which the old test set's accuracies are what was observed."""
+
+
+@pytest.fixture(scope="module")
+def fitted() -> Fit:
+    values = {"skill": SKILL, "population.mean": 0.0, "population.sd": SD}
+    return told(OLD, recht_et_al(), values, draws=50)
+
+
+def new_set(seed: int, images: int, *, mean: float, sd: float, skill: np.ndarray = SKILL, missing: float = 0.0):
+    world = simulate(seed, skill=skill, images={"new": images}, mean=(mean,), sd=(sd,), missing=missing).responses
+    return Responses(world.dataset.assign_coords(image=[f"new {image}" for image in world.images]))
+
+
+def part(responses: Responses, models: list[int], images: int) -> Responses:
+    dataset = responses.dataset.isel(image=slice(images))
+    return Responses(dataset).select(models=[responses.models[j] for j in models])
+
+
+def predicted(fit_: Fit, responses: Responses, **options: object) -> Prediction:
+    return predict_test_set(fit_, responses, progress=False, **options)  # pyright: ignore[reportArgumentType]
+
+
+def both_right(h: np.ndarray, k: np.ndarray, rho: np.ndarray) -> np.ndarray:
+    """Φ₂(h, k; ρ) by Owen's T function."""
+    root = np.sqrt(1 - rho**2)
+    h, k = (np.where(np.abs(of) < 1e-9, 1e-9, of) for of in (h, k))
+    tails = owens_t(h, (k - rho * h) / (h * root)) + owens_t(k, (h - rho * k) / (k * root))
+    return (ndtr(h) + ndtr(k)) / 2 - tails - np.where(h * k < 0, 0.5, 0.0)
+
+
+def test_it_is_the_sum_over_a_grid(fitted: Fit):
+    few, images, total = [1, 4, 6], 500, 1500
+    given = part(new_set(51, total, mean=0.5, sd=1.6), few, images)
+    found = predicted(fitted, given, images=total).accuracy.values[:, 0]
+    by, wider, departure = np.meshgrid(
+        np.linspace(-0.2, 1.0, 61), np.exp(np.linspace(-4, 4, 17) * WIDER),
+        np.exp(np.log(DEPARTURE[0]) + np.linspace(-4, 4, 17) * DEPARTURE[1]), indexing="ij",
+    )
+    prior = norm.logpdf(by / HARDER) + norm.logpdf(np.log(wider) / WIDER)
+    prior += norm.logpdf(np.log(departure / DEPARTURE[0]) / DEPARTURE[1])
+    wide = (wider * SD)[..., None]
+    z = (SKILL - by[..., None] * SD) / np.sqrt(1 + wide**2)
+    accuracy, models = ndtr(z), np.arange(len(SKILL))
+    rho = np.minimum(wide**2 / (1 + wide**2), 1 - 1e-9)[..., None]
+    together = both_right(*np.broadcast_arrays(z[..., None], z[..., None, :], rho))
+    covariance = together - accuracy[..., None] * accuracy[..., None, :]
+    covariance[..., models, models] = accuracy * (1 - accuracy)
+    own = np.zeros_like(covariance)
+    own[..., models, models] = (norm.pdf(z) * departure[..., None]) ** 2
+    whole = covariance / total + own
+    among = (covariance / images + own)[..., few, :][..., few]
+    off = given.right.mean(1) - accuracy[..., few]
+    white = np.linalg.solve(among, off[..., None])
+    log_weight = prior - (off[..., None, :] @ white)[..., 0, 0] / 2 - np.linalg.slogdet(among)[1] / 2
+    weight = np.exp(log_weight - log_weight.max())[..., None] / np.exp(log_weight - log_weight.max()).sum()
+    means = accuracy + (whole[..., few] @ white)[..., 0]
+    gain = np.linalg.solve(among, whole[..., few, :])
+    variances = (whole - whole[..., few] @ gain)[..., models, models]
+    mean = (weight * means).sum((0, 1, 2))
+    sd = np.sqrt((weight * (variances + (means - mean) ** 2)).sum((0, 1, 2)))
+    # 1,000 draws: 5 of their standard errors, and what the normal approximation given the departures' sd is off.
+    np.testing.assert_allclose(found.mean(0), mean, atol=5 * sd.max() / np.sqrt(1000))
+    np.testing.assert_allclose(found.std(0), sd, rtol=0.12)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say(fitted: Fit):
+    rng = np.random.default_rng(52)
+    worlds, level = 80, 0.8
+    inside = {0.5: 0, level: 0}
+    for seed in range(worlds):
+        mean, sd = rng.normal() * HARDER * SD, SD * np.exp(WIDER * rng.normal())
+        departure = DEPARTURE[0] * np.exp(DEPARTURE[1] * rng.normal())
+        skill = SKILL + departure * np.sqrt(1 + sd**2) * rng.normal(size=len(SKILL))
+        new = new_set(1000 + seed, 1200, mean=mean, sd=sd, skill=skill)
+        few = rng.choice(len(SKILL), 2, replace=False)
+        other = int(rng.choice(np.setdiff1d(np.arange(len(SKILL)), few)))
+        truth = new.right[other].mean()
+        found = predicted(fitted, part(new, sorted(few), 400), images=1200, random_seed=seed)
+        found = found.accuracy.values[:, 0, other]
+        for of in inside:
+            low, high = np.quantile(found, [(1 - of) / 2, (1 + of) / 2])
+            inside[of] += int(low <= truth <= high)
+    for of, count in inside.items():
+        assert 1e-5 < binom.cdf(count, worlds, of) < 1 - 1e-5
+
+
+def test_what_was_measured_on_all_images_is_known(fitted: Fit):
+    new = new_set(53, 300, mean=0.4, sd=1.5)
+    found = predicted(fitted, part(new, [0, 5], 300))
+    table = found.table().set_index("model").loc[new.models]
+    np.testing.assert_allclose(table["accuracy"].iloc[[0, 5]], new.right.mean(1)[[0, 5]], atol=1e-4)
+    assert table["sd"].iloc[[0, 5]].to_numpy().max() < 1e-4
+    assert table["sd"].drop(["m0", "m5"]).to_numpy().min() > 0.005
+    assert table["images"].tolist() == [300, 0, 0, 0, 0, 300, 0, 0, 0]
+    # Beside a strong model on the same images, a strong one is known better than on images that nobody was shown.
+    more = predicted(fitted, part(new, [0, 5], 300), images=30_000).table().set_index("model")
+    assert more.loc["m5", "sd"] > 0.01
+
+
+def test_predictions_start_from_what_was_observed():
+    # Slopes that differ put the two-line model's accuracies off the observed ones, which hold on a like test set too.
+    slope = np.where(np.arange(9) % 2, 0.4, 1.6)
+    both = simulate(54, skill=SKILL, images={"old": 8000, "other": 8000}, mean=(0.0, 1.2), sd=(1.5, 1.5), slope=slope)
+    old = fit(both.responses, random_seed=0, method="mode", draws=50, chains=1, progress=False)
+    new = simulate(55, skill=SKILL, images={"new": 8000}, mean=(0.0,), sd=(1.5,), slope=slope).responses
+    new = Responses(new.dataset.assign_coords(image=[f"new {image}" for image in new.images]))
+    found = predicted(old, part(new, [0, 3, 6], 8000)).table().set_index("model").loc[new.models]["accuracy"]
+    fitted_there = population_accuracies(old).sel(test_set="old").mean(("chain", "draw")).values
+    others, truth = [1, 2, 4, 5, 7, 8], new.right.mean(1)
+    assert np.abs(fitted_there - truth)[others].mean() > 0.01
+    assert np.abs(found.to_numpy() - truth)[others].mean() < 0.006
+
+
+def test_one_model_with_gaps_is_enough(fitted: Fit):
+    new = new_set(56, 2000, mean=0.6, sd=1.5, missing=0.4)
+    found = predicted(fitted, part(new, [4], 2000))
+    table = found.table(level=0.99).set_index("model").loc[new.models]
+    truth = ndtr((SKILL - 0.6) / np.sqrt(1 + SD**2))
+    assert (table["low"].to_numpy() <= truth).all()
+    assert (truth <= table["high"].to_numpy()).all()
+    assert found.unknowns["harder"].mean() == pytest.approx(0.6, abs=5 * float(found.unknowns["harder"].std()))
+    assert table["images"]["m4"] == new.shown[4].sum()
+
+
+def test_the_line_is_that_between_the_populations(fitted: Fit):
+    new = new_set(57, 3000, mean=0.6, sd=1.5)
+    found = predicted(fitted, part(new, [1, 5, 8], 3000))
+    harder, wider = (float(found.unknowns[name].mean()) for name in ("harder", "wider"))
+    scale = np.sqrt(1 + (wider * SD) ** 2)
+    assert float(found.unknowns["u"].mean()) == pytest.approx(np.sqrt(1 + SD**2) / scale, abs=0.01)
+    assert float(found.unknowns["v"].mean()) == pytest.approx(-harder / scale, abs=0.01)
+
+
+def test_a_member_of_a_measured_models_family_is_known_better():
+    rng = np.random.default_rng(58)
+    skill = np.array([0.2, 0.2, 0.2, 1.0, 0.6, 1.4])
+    family = np.array([0, 0, 1, 2, 2, 1])
+
+    def world(images: int, name: str) -> Responses:
+        effect = rng.normal(size=(3, images))[family]
+        right = rng.random((6, images)) < ndtr(skill[:, None] + 1.5 * effect - rng.normal(size=images))
+        names = [f"m{j}" for j in range(6)]
+        return Responses.from_arrays(
+            right.astype(int), models=names, images=[f"{name} {i}" for i in range(images)],
+            member={name: np.ones(images, bool)},
+        ).with_families({model: str(f) for model, f in zip(names, family, strict=True)})
+
+    old, new = world(3000, "old"), world(200, "new")
+    specification = Specification(in_families(), probit(), normal())
+    of_old = fit(old, specification, random_seed=0, method="mode", draws=50, chains=1, progress=False)
+    table = predicted(of_old, part(new, [0], 200)).table().set_index("model")
+    sd = table["sd"].to_dict()
+    assert sd["m1"] < 0.85 * sd["m2"]
+
+
+@pytest.mark.parametrize(
+    "specification",
+    [
+        Specification(losing(), probit(), regressed(in_classes(normal()), ["size"])),
+        Specification(independent(), slopes(logistic()), with_unlearnable(normal())),
+    ],
+)
+def test_every_specification_predicts(specification: Specification):
+    world = simulate(59, skill=SKILL, images={"old": 1500, "new": 1500}).responses
+    images = np.arange(3000)
+    world = Responses(world.dataset.assign_coords(
+        size=("image", np.sin(images)), label=("image", np.array(["cat", "dog"])[images % 2])
+    ))
+    parts = {name: world.select(test_sets=[name]) for name in ("old", "new")}
+    # Whatever the fit says, predictions start from what was observed.
+    typical = {path: np.asarray(prior.distribution.typical()) for path, prior in unknowns(specification).items()}
+    of_old = told(world, specification, typical, draws=50)
+    renamed = Responses(parts["new"].dataset.assign_coords(test_set=["newest"]))
+    found = predicted(of_old, part(renamed, [2, 6], 1500), like="old").table().set_index("model").loc[world.models]
+    truth = parts["new"].right.mean(1)
+    assert np.abs(found["accuracy"].to_numpy() - truth).mean() < 0.04
+    assert abs(ndtri(found["accuracy"].iloc[2]) - ndtri(truth[2])) < 0.01
+
+
+def test_it_is_plain_values_and_a_tree(fitted: Fit):
+    found = predicted(fitted, part(new_set(61, 200, mean=0.0, sd=1.5), [3], 100), images=200)
+    again = predicted(fitted, part(new_set(61, 200, mean=0.0, sd=1.5), [3], 100), images=200)
+    other = predicted(fitted, part(new_set(61, 200, mean=0.0, sd=1.5), [3], 100), images=200, random_seed=1)
+    assert found.as_dict() == again.as_dict() != other.as_dict()
+    plain = found.as_dict(level=0.5)
+    assert plain["images"] == {"new": 200}
+    first = plain["models"][0]
+    assert first["measured"] is None
+    assert first["low"] < first["accuracy"] < first["high"]
+    assert set(plain["unknowns"]) == {"harder", "wider", "departure", "u", "v"}
+    tree = found.tree
+    assert tree["posterior_predictive"]["accuracy"].sizes == {"chain": 1, "draw": 1000, "test_set": 1, "model": 9}
+    assert tree["observed_data"].to_dataset()["images"].values.tolist() == [[100.0]]
+
+
+def twice(responses: Responses) -> Responses:
+    """The same images in two test sets."""
+    member = responses.dataset["member"]
+    both = xr.concat([member, member.assign_coords(test_set=["newer"])], "test_set")
+    return Responses(responses.dataset.drop_dims("test_set").assign(member=both))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda r: {"responses": twice(r)},
+            "one new test set is predicted at a time; got 'new', 'newer'. Select one",
+        ),
+        (lambda r: {"images": 10}, "responses to 40 images of 'new' were given, which cannot have 10 only"),
+        (lambda r: {"like": "odl"}, "no test set in this fit named 'odl'; nearest: 'old'"),
+        (
+            lambda r: {"responses": Responses(r.dataset.assign_coords(model=["x", "y"]))},
+            "no model in this fit named 'x'",
+        ),
+        (
+            lambda r: {"responses": Responses(r.dataset.assign_coords(test_set=["old"]))},
+            "'old' is one that was fitted",
+        ),
+    ],
+)
+def test_what_cannot_be_predicted_is_told(fitted: Fit, change, message: str):  # noqa: ANN001
+    given = part(new_set(62, 60, mean=0.0, sd=1.5), [2, 4], 40)
+    options = {"responses": given} | change(given)
+    with pytest.raises(InputError, match=re.escape(message)):
+        predicted(fitted, **options)
