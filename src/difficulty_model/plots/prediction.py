@@ -37,8 +37,8 @@ def plot_prediction(prediction: Prediction, before: pd.DataFrame, axes: "Axes") 
     low, y, high = (norm.ppf(np.clip(table[name], edge, 1 - edge)) for name in ("low", "accuracy", "high"))
     axes.errorbar(x, y, yerr=[y - low, high - y], fmt="o", color="C0", markersize=3, elinewidth=0.8,
                   label=f"predicted for all {prediction.images[test_set]} images, 95%")
-    run = table["images"].to_numpy() > 0
-    measured = norm.ppf(np.clip(table["measured"].to_numpy()[run], edge, 1 - edge))
+    run = np.asarray(table["images"]) > 0
+    measured = norm.ppf(np.clip(np.asarray(table["measured"])[run], edge, 1 - edge))
     axes.plot(x[run], measured, "x", color="C3", markersize=7, label=f"measured: {run.sum()} of {len(run)} models")
     ends = np.concatenate([x, low, high])
     margin = 0.08 * max(float(np.ptp(ends)), 0.5)

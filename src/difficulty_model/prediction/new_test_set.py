@@ -35,10 +35,10 @@ from difficulty_model.responses import Responses
 from difficulty_model.specification import Specification
 from difficulty_model.types import MODEL, TEST_SET
 
-DRAWS = 50
+DRAWS = 20
 """Draws of the fit that predictions are averaged over, at most."""
 
-OWN_DRAWS = 20
+OWN_DRAWS = 50
 """Draws of the new test set's unknowns for each of these."""
 
 HARDER = 1.0
@@ -327,7 +327,7 @@ def _of_draw(
     def given_departure(departure: Array) -> NormalApproximation:
         return normal_approximation(lambda flat: minus_log_posterior(flat, departure), at)
 
-    found = jax.lax.map(given_departure, jnp.asarray(DEPARTURES))
+    found = jax.vmap(given_departure)(jnp.asarray(DEPARTURES))
     weight = jax.nn.softmax(found.log_evidence + LOG_PRIOR)
     among, around, over = jax.random.split(key, 3)
     lots = (jnp.arange(OWN_DRAWS) + jax.random.uniform(among)) / OWN_DRAWS
@@ -416,8 +416,6 @@ def _moments(
 
 def _table(responses: Responses) -> pd.DataFrame:
     of_set = responses.accuracies()
-    of_set = of_set[of_set["shown"].to_numpy() > 0]
-    return pd.DataFrame({
-        TEST_SET: of_set[TEST_SET].to_numpy(), MODEL: of_set[MODEL].to_numpy(), "images": of_set["shown"].to_numpy(),
-        "measured": of_set["accuracy"].to_numpy(),
-    })
+    run = np.asarray(of_set["shown"]) > 0
+    columns = {TEST_SET: TEST_SET, MODEL: MODEL, "images": "shown", "measured": "accuracy"}
+    return pd.DataFrame({name: np.asarray(of_set[column])[run] for name, column in columns.items()})
