@@ -40,7 +40,7 @@ SKILL = np.sqrt(1 + SD**2) * ndtri(OLD.right.mean(1))
 @pytest.fixture(scope="module")
 def fitted() -> Fit:
     values = {"skill": SKILL, "population.mean": 0.0, "population.sd": SD}
-    return told(OLD, recht_et_al(), values, draws=50)
+    return told(OLD, recht_et_al(), values, draws=20)
 
 
 def new_set(seed: int, images: int, *, mean: float, sd: float, skill: np.ndarray = SKILL, missing: float = 0.0):
@@ -68,7 +68,8 @@ def both_right(h: np.ndarray, k: np.ndarray, rho: np.ndarray) -> np.ndarray:
 def test_it_is_the_sum_over_a_grid(fitted: Fit):
     few, images, total = [1, 4, 6], 500, 1500
     given = part(new_set(51, total, mean=0.5, sd=1.6), few, images)
-    found = predicted(fitted, given, images=total).accuracy.values[:, 0]
+    prediction = predicted(fitted, given, images=total)
+    found = prediction.accuracy.values[:, 0]
     by, wider, departure = np.meshgrid(
         np.linspace(-0.2, 1.0, 61), np.exp(np.linspace(-4, 4, 17) * WIDER),
         np.exp(np.log(DEPARTURE[0]) + np.linspace(-4, 4, 17) * DEPARTURE[1]), indexing="ij",
@@ -98,6 +99,12 @@ def test_it_is_the_sum_over_a_grid(fitted: Fit):
     # 1,000 draws: 5 of their standard errors, and what the normal approximation given the departures' sd is off.
     np.testing.assert_allclose(found.mean(0), mean, atol=5 * sd.max() / np.sqrt(1000))
     np.testing.assert_allclose(found.std(0), sd, rtol=0.12)
+    for name, of in {"harder": by * SD, "wider": wider, "departure": departure}.items():
+        center = (weight[..., 0] * of).sum()
+        sd = np.sqrt((weight[..., 0] * (of - center) ** 2).sum())
+        draws = prediction.unknowns[name].values
+        assert draws.mean() == pytest.approx(center, abs=5 * sd / np.sqrt(1000))
+        assert draws.std() == pytest.approx(sd, rel=0.12)
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say(fitted: Fit):
@@ -159,13 +166,15 @@ def test_one_model_with_gaps_is_enough(fitted: Fit):
     assert table["images"]["m4"] == new.shown[4].sum()
 
 
-def test_the_line_is_that_between_the_populations(fitted: Fit):
-    new = new_set(57, 3000, mean=0.6, sd=1.5)
+@pytest.mark.parametrize("mean", [-3.0, 0.6, 3.0])
+def test_the_line_is_that_between_the_populations(fitted: Fit, mean: float):
+    new = new_set(57, 3000, mean=mean, sd=1.5)
     found = predicted(fitted, part(new, [1, 5, 8], 3000))
-    harder, wider = (float(found.unknowns[name].mean()) for name in ("harder", "wider"))
+    harder, wider, u, v = (found.unknowns[name].values for name in ("harder", "wider", "u", "v"))
     scale = np.sqrt(1 + (wider * SD) ** 2)
-    assert float(found.unknowns["u"].mean()) == pytest.approx(np.sqrt(1 + SD**2) / scale, abs=0.01)
-    assert float(found.unknowns["v"].mean()) == pytest.approx(-harder / scale, abs=0.01)
+    np.testing.assert_allclose(u, np.sqrt(1 + SD**2) / scale, atol=1e-6)
+    np.testing.assert_allclose(v, -harder / scale, atol=1e-6)
+    assert harder.mean() == pytest.approx(mean, abs=0.25)
 
 
 def test_a_member_of_a_measured_models_family_is_known_better():

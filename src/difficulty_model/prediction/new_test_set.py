@@ -28,7 +28,6 @@ from difficulty_model.fitting.result import grid_of
 from difficulty_model.law import least_squares, probit, probit_variance
 from difficulty_model.likelihood import Grid, Patterns, shares_of_strata
 from difficulty_model.observed import off_the_edges
-from difficulty_model.populations import Moved, Population
 from difficulty_model.posterior import laid_out
 from difficulty_model.prediction.predicted import Prediction
 from difficulty_model.responses import Responses
@@ -59,12 +58,8 @@ DEPARTURES = DEPARTURE[0] * np.exp(np.linspace(-3, 3, 13) * DEPARTURE[1])
 LOG_PRIOR = -((np.log(DEPARTURES / DEPARTURE[0]) / DEPARTURE[1]) ** 2) / 2
 """Logarithm of their prior, up to a constant."""
 
-ROUNDS = 5
-"""Grids that are laid at most: one for the start, and one for every place that the modes have moved to."""
-
-MOVED = 0.1
-"""How far a mode may move, in units of the spread of difficulties, before a new grid is laid: one of twice the nodes
-reaches and resolves more than that."""
+REFINEMENT = 2.0
+"""Nodes per node of the grid for the fitted populations: it must serve where these are moved to as well."""
 
 JITTER = 1e-9
 """Part of the mean variance that is added to each, so that what is known exactly has a covariance matrix too."""
@@ -96,19 +91,17 @@ class _Measured:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class _Start:
-    """What a draw of the fit says of the test set that the new one is like, and where to look for the new one.
+class _Old:
+    """What a draw of the fit says of the test set that the new one is like.
 
     Attributes
     ----------
     numbers
-        The specification with numbers in place of its unknowns, populations moved to where to look.
+        The specification with numbers in place of its unknowns.
     shares
-        Share of the images at each node there.
+        Share of the images at each node of the grid, per stratum.
     center, sd
-        Mean of difficulty there, and its spread in the fitted test set.
-    at
-        How much harder and wider images are there.
+        Mean and spread of their difficulties.
     own, own_sd
         What every model's accuracy differs by from the fitted one, in probit units, as far as it is no sampling error,
         and how sure that is.
@@ -118,7 +111,6 @@ class _Start:
     shares: Float[Array, "stratum node"]
     center: Float[Array, ""]
     sd: Float[Array, ""]
-    at: Flat
     own: Float[Array, "model"]
     own_sd: Float[Array, "model"]
 
@@ -176,25 +168,17 @@ def predict_test_set(
     before = fitted + own
     total = images or len(responses.images)
     with jax.enable_x64(True):
-        measured, arrays = _measured(fit, responses), jax.tree.map(jnp.asarray, kinds)
-        alike = _alike(fit)
+        measured, alike, arrays = _measured(fit, responses), _alike(fit), jax.tree.map(jnp.asarray, kinds)
+        grid = grid_of(numbers, arrays, refinement=REFINEMENT)
         start = _first_guess(measured, before, sd)
-        keys = jax.random.split(jax.random.key(random_seed), len(center))
-        found: list[tuple[Array, ...]] = []
-        with tqdm(desc="new test set", unit=" draws", disable=None if progress else True, leave=False) as bar:
-            for _ in range(ROUNDS):
-                moved = _moved(numbers, center, sd, start)
-                grid, found = grid_of(moved, arrays, refinement=2.0), []
-                for d, key in enumerate(keys):
-                    given = jax.tree.map(lambda leaf, d=d: leaf[d], (moved, center, sd, start, own))
-                    found.append(_of_draw(given, own_sd, measured, alike, arrays, weights, grid, key, total))
-                    bar.update()
-                location = jnp.stack([of[0] for of in found])
-                settled = bool((jnp.abs(location - start) < MOVED).all())
-                start = location
-                if settled:
-                    break
-    _, flat, departure, population, accuracy = (np.stack([np.asarray(of[n]) for of in found]) for n in range(5))
+        every = _Old(numbers, _shares(numbers, arrays, weights, grid), center, sd, own, np.tile(own_sd, (len(sd), 1)))
+        found = []
+        keys = jax.random.split(jax.random.key(random_seed), len(sd))
+        bar = tqdm(keys, desc="new test set", unit=" draws", disable=None if progress else True, leave=False)
+        for d, key in enumerate(bar):
+            old = jax.tree.map(lambda leaf, d=d: leaf[d], every)
+            found.append(_of_draw(old, measured, alike, grid, start[d], key, total))
+    flat, departure, population, accuracy = (np.stack([np.asarray(of[n]) for of in found]) for n in range(4))
     line = least_squares(*np.broadcast_arrays(before[:, None], probit(population)))
     each = {
         "harder": flat[..., 0] * sd[:, None], "wider": np.exp(flat[..., 1]), "departure": departure, "u": line.u,
@@ -243,7 +227,7 @@ def _own(
     noise[run] = probit_variance(observed, shown[run])
     off = np.zeros_like(fitted)
     off[:, run] = probit(observed) - fitted[:, run]
-    beyond = max(0.0, float((off[:, run].mean(0) ** 2 - noise[run]).mean()))
+    beyond = max(0.0, float((off[:, run].mean(0) ** 2 - noise[run]).sum()) / max(run.sum(), 1))
     return off * beyond / (beyond + noise), np.sqrt(beyond / (1 + beyond / noise))
 
 
@@ -273,71 +257,57 @@ def _alike(fit: Fit) -> Bool[Array, "model model"] | None:
     return None if family is None else jnp.asarray(family[:, None] == family)
 
 
-def _moved(
-    numbers: Specification, center: np.ndarray, sd: np.ndarray, flat: Float[Array, "draw unknown"]
-) -> Specification:
-    """Return draws of the specification's numbers, with all populations moved and widened."""
-    shape = jax.tree.leaves(numbers.population)[0].shape[:2]
-
-    def in_strata(of: Array | np.ndarray) -> Array:
-        return jnp.broadcast_to(jnp.asarray(of)[:, None], shape)
-
-    moved: Population = Moved(
-        numbers.population, in_strata(center), in_strata(sd * flat[:, 0]), in_strata(jnp.exp(flat[:, 1]))
-    )
-    return Specification(numbers.skill, numbers.curve, moved)
+@jax.jit
+def _shares(
+    numbers: Specification, kinds: Patterns, weights: Float[Array, "stratum"], grid: Grid
+) -> Float[Array, "draw stratum node"]:
+    """Return the share of the images at each node by every draw."""
+    return jax.lax.map(lambda drawn: weights[:, None] * shares_of_strata(drawn.population, kinds, grid), numbers)
 
 
 @jax.jit
 def _of_draw(
-    drawn: tuple[Specification, Array, Array, Flat, Array],
-    own_sd: Float[Array, "model"],
+    old: _Old,
     measured: _Measured,
     alike: Bool[Array, "model model"] | None,
-    kinds: Patterns,
-    weights: Float[Array, "stratum"],
     grid: Grid,
+    start: Flat,
     key: Array,
     images: Array | int,
-) -> tuple[Flat, Float[Array, "own unknown"], Float[Array, "own"], *tuple[Float[Array, "own model"], ...]]:
+) -> tuple[Float[Array, "own unknown"], Float[Array, "own"], Float[Array, "own model"], Float[Array, "own model"]]:
     """Return what the new accuracies say given a draw of the fit.
 
     Returns
     -------
-    location
-        The mode of how much harder and wider the new images are, averaged over the sd of models' departures.
     unknowns, departure
-        Draws of these, and of that sd.
+        Draws of how much harder and wider the new images are, and of the sd of models' departures.
     population, whole
         Accuracies by each draw: in the new population, models' departures left out, and on all images.
     """
-    numbers, center, sd, at, own = drawn
-    shares = weights[:, None] * shares_of_strata(numbers.population, kinds, grid)
-    start = _Start(numbers, shares, center + sd * at[0], sd, at, own, own_sd)
     few = measured.model
 
     def minus_log_posterior(flat: Flat, departure: Array) -> Float[Array, ""]:
-        moments = _moments(start, grid, flat, alike, few)
-        own = departure**2 + start.own_sd[few] ** 2
+        moments = _moments(old, grid, flat, alike, few)
+        own = departure**2 + old.own_sd[few] ** 2
         root = jnp.linalg.cholesky(moments.covariance(measured.overlap, measured.showings, own))
         white = jax.scipy.linalg.solve_triangular(root, measured.share - moments.accuracy, lower=True)
         z = flat / jnp.array([HARDER, WIDER])
         return (white @ white + z @ z) / 2 + jnp.log(jnp.diag(root)).sum()
 
     def given_departure(departure: Array) -> NormalApproximation:
-        return normal_approximation(lambda flat: minus_log_posterior(flat, departure), at)
+        return normal_approximation(lambda flat: minus_log_posterior(flat, departure), start)
 
     found = jax.vmap(given_departure)(jnp.asarray(DEPARTURES))
     weight = jax.nn.softmax(found.log_evidence + LOG_PRIOR)
     among, around, over = jax.random.split(key, 3)
     lots = (jnp.arange(OWN_DRAWS) + jax.random.uniform(among)) / OWN_DRAWS
     picked = jnp.minimum(jnp.searchsorted(jnp.cumsum(weight), lots), len(weight) - 1)
-    normal = jax.random.normal(around, (OWN_DRAWS, len(at)))
+    normal = jax.random.normal(around, (OWN_DRAWS, len(start)))
     every = found.location[picked] + jnp.einsum("sab,sb->sa", found.root[picked], normal)
 
     def accuracies(flat: Flat, departure: Array, key: Array) -> tuple[Array, Array]:
-        moments = _moments(start, grid, flat, alike, jnp.arange(len(own_sd)))
-        own = departure**2 + start.own_sd**2
+        moments = _moments(old, grid, flat, alike, jnp.arange(len(old.own)))
+        own = departure**2 + old.own_sd**2
         whole = jnp.full((len(own), len(own)), 1 / images)
         covariance = moments.covariance(whole, jnp.full(len(own), images), own)
         among = moments.of(few).covariance(measured.overlap, measured.showings, own[few])
@@ -352,7 +322,7 @@ def _of_draw(
     departure = jnp.asarray(DEPARTURES)[picked]
     keys = jax.random.split(over, OWN_DRAWS)
     population, whole = jax.lax.map(lambda of: accuracies(*of), (every, departure, keys))
-    return weight @ found.location, every, departure, population, whole
+    return every, departure, population, whole
 
 
 @jax.tree_util.register_dataclass
@@ -390,14 +360,13 @@ class _Moments:
 
 
 def _moments(
-    start: _Start, grid: Grid, flat: Flat, alike: Bool[Array, "model model"] | None, models: Int[Array, "few"]
+    old: _Old, grid: Grid, flat: Flat, alike: Bool[Array, "model model"] | None, models: Int[Array, "few"]
 ) -> _Moments:
     """Return what some models do on images that are so much harder and wider."""
     # Each node takes its images with it, so that these need not be laid out again.
-    stretch = jnp.exp(flat[1] - start.at[1])
-    nodes = start.center + start.sd * (flat[0] - start.at[0]) + stretch * (grid.nodes - start.center)
-    right = right_by_effect(start.numbers, replace(grid, nodes=nodes), models)
-    shares = start.shares if len(right) > 1 else start.shares.sum(0, keepdims=True)
+    nodes = old.center + old.sd * flat[0] + jnp.exp(flat[1]) * (grid.nodes - old.center)
+    right = right_by_effect(old.numbers, replace(grid, nodes=nodes), models)
+    shares = old.shares if len(right) > 1 else old.shares.sum(0, keepdims=True)
     effects = jnp.ones(1) if alike is None else jnp.asarray(SHARES)
     once = right @ effects
     accuracy = jnp.einsum("sq,smq->m", shares, once)
@@ -408,7 +377,7 @@ def _moments(
     between = twice - jnp.outer(accuracy, accuracy)
     within = accuracy - jnp.diag(twice)
     # Where a model departs, its responses vary as they do at its accuracy.
-    z = ndtri(accuracy) + start.own[models]
+    z = ndtri(accuracy) + old.own[models]
     departed = ndtr(z)
     scale = jnp.sqrt(departed * (1 - departed) / (accuracy * (1 - accuracy)))
     return _Moments(departed, norm.pdf(z), between * jnp.outer(scale, scale), within * scale**2)
