@@ -171,7 +171,9 @@ def predict_test_set(
         measured, alike, arrays = _measured(fit, responses), _alike(fit), jax.tree.map(jnp.asarray, kinds)
         grid = grid_of(numbers, arrays, refinement=REFINEMENT)
         start = _first_guess(measured, before, sd)
-        every = _Old(numbers, _shares(numbers, arrays, weights, grid), center, sd, own, np.tile(own_sd, (len(sd), 1)))
+        shares = _shares(numbers, arrays, jnp.asarray(weights), grid)
+        of_test_set = map(jnp.asarray, (center, sd, own, np.tile(own_sd, (len(sd), 1))))
+        every = _Old(numbers, shares, *of_test_set)
         found = []
         keys = jax.random.split(jax.random.key(random_seed), len(sd))
         bar = tqdm(keys, desc="new test set", unit=" draws", disable=None if progress else True, leave=False)
