@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("responses", type=Path)
     parser.add_argument("--from", dest="old", required=True, help="the test set that is fitted")
     parser.add_argument("--to", dest="new", action="append", required=True, help="test sets to predict")
-    parser.add_argument("--repetitions", type=int, default=40)
+    parser.add_argument("--repetitions", type=int, default=30)
     parser.add_argument("--plot", type=Path, help="picture of the errors")
     given = parser.parse_args()
     responses = load_responses(given.responses)
