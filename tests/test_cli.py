@@ -146,7 +146,7 @@ def test_a_new_test_set_from_few_models(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["like"] == "original"
-    assert told["images"] == {"new-writers": len(few.images)}
+    assert (told["test_set"], told["images"]) == ("new-writers", len(few.images))
     assert sum(model["measured"] is not None for model in told["models"]) == 5
     observed = both.accuracies().set_index(["test_set", "model"])["accuracy"]["new-writers"]
     inside = [model["low"] <= observed[model["model"]] <= model["high"] for model in told["models"]]

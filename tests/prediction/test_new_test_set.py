@@ -19,6 +19,7 @@ from difficulty_model.family import (
     probit,
     recht_et_al,
     regressed,
+    skew_normal,
     slopes,
     with_unlearnable,
 )
@@ -27,6 +28,8 @@ from difficulty_model.posterior import population_accuracies
 from difficulty_model.prediction import Prediction, predict_test_set
 from difficulty_model.prediction.new_test_set import DEPARTURE, HARDER, WIDER
 from difficulty_model.responses import Responses
+from difficulty_model.simulation import TestSetPlan
+from difficulty_model.simulation import simulate as simulate_sets
 from difficulty_model.specification import Specification, unknowns
 from told import told
 from worlds import simulate
@@ -69,7 +72,7 @@ def test_it_is_the_sum_over_a_grid(fitted: Fit):
     few, images, total = [1, 4, 6], 500, 1500
     given = part(new_set(51, total, mean=0.5, sd=1.6), few, images)
     prediction = predicted(fitted, given, images=total)
-    found = prediction.accuracy.values[:, 0]
+    found = prediction.accuracy.values
     by, wider, departure = np.meshgrid(
         np.linspace(-0.2, 1.0, 61), np.exp(np.linspace(-4, 4, 17) * WIDER),
         np.exp(np.log(DEPARTURE[0]) + np.linspace(-4, 4, 17) * DEPARTURE[1]), indexing="ij",
@@ -120,7 +123,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(fitted: Fit):
         other = int(rng.choice(np.setdiff1d(np.arange(len(SKILL)), few)))
         truth = new.right[other].mean()
         found = predicted(fitted, part(new, sorted(few), 400), images=1200, random_seed=seed)
-        found = found.accuracy.values[:, 0, other]
+        found = found.accuracy.values[:, other]
         for of in inside:
             low, high = np.quantile(found, [(1 - of) / 2, (1 + of) / 2])
             inside[of] += int(low <= truth <= high)
@@ -135,8 +138,8 @@ def test_what_was_measured_on_all_images_is_known(fitted: Fit):
     np.testing.assert_allclose(table["accuracy"].iloc[[0, 5]], new.right.mean(1)[[0, 5]], atol=1e-4)
     assert table["sd"].iloc[[0, 5]].to_numpy().max() < 1e-4
     assert table["sd"].drop(["m0", "m5"]).to_numpy().min() > 0.005
-    assert table["images"].tolist() == [300, 0, 0, 0, 0, 300, 0, 0, 0]
-    # Beside a strong model on the same images, a strong one is known better than on images that nobody was shown.
+    assert table["shown"].tolist() == [300, 0, 0, 0, 0, 300, 0, 0, 0]
+    # Of a hundred times as many images, they are known as well as 300 tell.
     more = predicted(fitted, part(new, [0, 5], 300), images=30_000).table().set_index("model")
     assert more.loc["m5", "sd"] > 0.01
 
@@ -163,7 +166,7 @@ def test_one_model_with_gaps_is_enough(fitted: Fit):
     assert (table["low"].to_numpy() <= truth).all()
     assert (truth <= table["high"].to_numpy()).all()
     assert found.unknowns["harder"].mean() == pytest.approx(0.6, abs=5 * float(found.unknowns["harder"].std()))
-    assert table["images"]["m4"] == new.shown[4].sum()
+    assert table["shown"]["m4"] == new.shown[4].sum()
 
 
 @pytest.mark.parametrize("mean", [-3.0, 0.6, 3.0])
@@ -199,28 +202,49 @@ def test_a_member_of_a_measured_models_family_is_known_better():
     assert sd["m1"] < 0.85 * sd["m2"]
 
 
+@pytest.mark.parametrize("like", ["old", "other"])
 @pytest.mark.parametrize(
-    "specification",
+    ("specification", "values"),
     [
-        Specification(losing(), probit(), regressed(in_classes(normal()), ["size"])),
-        Specification(independent(), slopes(logistic()), with_unlearnable(normal())),
+        (
+            Specification(losing(), probit(), regressed(in_classes(normal()), ["size"])),
+            {
+                "skill.skill": SKILL, "skill.trend": np.array([0.0, 0.1]),
+                "skill.own": np.outer([0, 0.2], np.cos(np.arange(9))), "population.coefficient": 0.4,
+                "population.population.effect": np.array([-0.3, 0.3]),
+                "population.population.population.mean": np.array([0.0, 0.5]),
+            },
+        ),
+        (
+            Specification(independent(), slopes(logistic()), with_unlearnable(normal())),
+            {"skill": SKILL, "curve.slope": np.linspace(0.7, 1.3, 9), "population.share": np.array([0.1, 0.2])},
+        ),
+        (
+            Specification(in_families(), probit(), skew_normal()),
+            {"skill.skill": SKILL, "population.shape": np.array([1.0, -1.0])},
+        ),
     ],
 )
-def test_every_specification_predicts(specification: Specification):
-    world = simulate(59, skill=SKILL, images={"old": 1500, "new": 1500}).responses
-    images = np.arange(3000)
-    world = Responses(world.dataset.assign_coords(
+def test_the_population_is_that_of_a_simulated_test_set(
+    specification: Specification, values: dict[str, np.ndarray], like: str
+):
+    images = np.arange(400)
+    empty = simulate(59, skill=SKILL, images={"old": 200, "other": 200}).responses
+    known = Responses(empty.dataset.assign_coords(
         size=("image", np.sin(images)), label=("image", np.array(["cat", "dog"])[images % 2])
-    ))
-    parts = {name: world.select(test_sets=[name]) for name in ("old", "new")}
-    # Whatever the fit says, predictions start from what was observed.
+    )).with_families({model: "near" for model in empty.models[:3]})
     typical = {path: np.asarray(prior.distribution.typical()) for path, prior in unknowns(specification).items()}
-    of_old = told(world, specification, typical, draws=50)
-    renamed = Responses(parts["new"].dataset.assign_coords(test_set=["newest"]))
-    found = predicted(of_old, part(renamed, [2, 6], 1500), like="old").table().set_index("model").loc[world.models]
-    truth = parts["new"].right.mean(1)
-    assert np.abs(found["accuracy"].to_numpy() - truth).mean() < 0.04
-    assert abs(ndtri(found["accuracy"].iloc[2]) - ndtri(truth[2])) < 0.01
+    accuracy = population_accuracies(told(known, specification, typical | values, draws=1))[0, 0].values
+    # Observed is what is fitted, so that predictions start from there.
+    right = np.concatenate([np.arange(200) < np.round(200 * of)[:, None] for of in accuracy], axis=1)
+    observed = Responses(known.dataset.assign(right=(("model", "image"), right.astype(np.uint8))))
+    fitted_to_it = told(observed, specification, typical | values, draws=20)
+    found = predicted(fitted_to_it, part(new_set(60, 300, mean=0.6, sd=1.5), [2, 6], 300), like=like)
+    for draw in (0, 700):
+        of_draw = found.unknowns.isel(draw=draw)
+        plan = TestSetPlan(10, {like: 1.0}, harder=float(of_draw["harder"]), wider=float(of_draw["wider"]))
+        line = simulate_sets(fitted_to_it, plan, sets=1, progress=False).line_from(like)
+        assert (float(of_draw["u"]), float(of_draw["v"])) == pytest.approx((line.u[0], line.v[0]), abs=1e-5)
 
 
 def test_it_is_plain_values_and_a_tree(fitted: Fit):
@@ -229,14 +253,14 @@ def test_it_is_plain_values_and_a_tree(fitted: Fit):
     other = predicted(fitted, part(new_set(61, 200, mean=0.0, sd=1.5), [3], 100), images=200, random_seed=1)
     assert found.as_dict() == again.as_dict() != other.as_dict()
     plain = found.as_dict(level=0.5)
-    assert plain["images"] == {"new": 200}
+    assert (plain["test_set"], plain["like"], plain["images"]) == ("new", "old", 200)
     first = plain["models"][0]
     assert first["measured"] is None
     assert first["low"] < first["accuracy"] < first["high"]
     assert set(plain["unknowns"]) == {"harder", "wider", "departure", "u", "v"}
     tree = found.tree
-    assert tree["posterior_predictive"]["accuracy"].sizes == {"chain": 1, "draw": 1000, "test_set": 1, "model": 9}
-    assert tree["observed_data"].to_dataset()["images"].values.tolist() == [[100.0]]
+    assert tree["posterior_predictive"]["accuracy"].sizes == {"chain": 1, "draw": 1000, "model": 9}
+    assert tree["observed_data"].to_dataset()["shown"].values.tolist() == [100]
 
 
 def twice(responses: Responses) -> Responses:

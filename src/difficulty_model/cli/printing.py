@@ -148,16 +148,16 @@ def print_simulation(plain: dict[str, Any]) -> None:
 
 def print_prediction(plain: dict[str, Any]) -> None:
     """Print predicted accuracies on a new test set, and what was inferred of it."""
-    ((test_set, images),) = plain["images"].items()
+    test_set = plain["test_set"]
     table = Table(
-        "model", "predicted", "measured", "on", title=f"On the {images} images of {test_set}",
-        caption=f"accuracy in %, ± is half of a {plain['level']:.0%} interval; measured on so many responses",
+        "model", "predicted", "measured", "shown", title=f"On the {plain['images']} images of {test_set}",
+        caption=f"accuracy in %, ± is half of a {plain['level']:.0%} interval; measured on the images shown",
     )
     for model in plain["models"]:
         measured = "" if model["measured"] is None else f"{100 * model['measured']:.1f}"
         table.add_row(
             model["model"], _percent(model["accuracy"], [model["low"], model["high"]]), measured,
-            f"{model['images']}" if model["images"] else "",
+            f"{model['shown']}" if model["shown"] else "",
         )
     out.print(table)
     of = plain["unknowns"]

@@ -122,15 +122,13 @@ def predict(
         given = given.select(test_sets=[test_set])
     loaded = load_fit(fit)
     predicted = predict_test_set(loaded, given, like=like, images=images, random_seed=seed)
-    like = like or loaded.responses.test_sets[0]
     if plot is not None:
-        before = loaded.responses.select(test_sets=[like]).accuracies()
+        before = loaded.responses.select(test_sets=[predicted.like]).accuracies()
         write_figure(plot, lambda figure: plot_prediction(predicted, before, figure.subplots()), size=(6.5, 6.5))
-    plain = predicted.as_dict() | {"like": like}
     if as_json:
-        print(json.dumps(plain, indent=2))
+        print(json.dumps(predicted.as_dict(), indent=2))
     else:
-        print_prediction(plain)
+        print_prediction(predicted.as_dict())
 
 
 def _numbers_of(given: list[str], option: str, *, default: float | None = None) -> dict[str, float]:

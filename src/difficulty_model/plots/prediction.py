@@ -23,21 +23,20 @@ def plot_prediction(prediction: Prediction, before: pd.DataFrame, axes: "Axes") 
     prediction
         What to draw.
     before
-        Accuracies on a fitted test set, as `Responses.accuracies` returns them.
+        Accuracies observed on the fitted test set that the new one is like, as `Responses.accuracies` returns them.
     axes
         Where to draw it. Both axes are probit axes, marked in percent.
     """
-    (test_set,) = prediction.images
     table = prediction.table().set_index("model")
     known = before.set_index("model")["accuracy"].reindex(table.index).to_numpy()
     usable = (known > 0) & (known < 1)
     table, x = table[usable], norm.ppf(known[usable])
     # Half an image away from the ends, where probits are infinite.
-    edge = 0.5 / prediction.images[test_set]
+    edge = 0.5 / prediction.images
     low, y, high = (norm.ppf(np.clip(table[name], edge, 1 - edge)) for name in ("low", "accuracy", "high"))
     axes.errorbar(x, y, yerr=[y - low, high - y], fmt="o", color="C0", markersize=3, elinewidth=0.8,
-                  label=f"predicted for all {prediction.images[test_set]} images, 95%")
-    run = np.asarray(table["images"]) > 0
+                  label=f"predicted for all {prediction.images:,} images, 95%")
+    run = np.asarray(table["shown"]) > 0
     measured = norm.ppf(np.clip(np.asarray(table["measured"])[run], edge, 1 - edge))
     axes.plot(x[run], measured, "x", color="C3", markersize=7, label=f"measured: {run.sum()} of {len(run)} models")
     ends = np.concatenate([x, low, high])
@@ -45,5 +44,5 @@ def plot_prediction(prediction: Prediction, before: pd.DataFrame, axes: "Axes") 
     least, most = float(ends.min()) - margin, float(ends.max()) + margin
     axes.plot([least, most], [least, most], color="0.6", linestyle=":", linewidth=1, label="y = x")
     mark_probits(axes, least, most)
-    axes.set(xlabel=f"accuracy on {before['test_set'].iloc[0]} (%)", ylabel=f"accuracy on {test_set} (%)")
+    axes.set(xlabel=f"accuracy on {prediction.like} (%)", ylabel=f"accuracy on {prediction.test_set} (%)")
     axes.legend(loc="upper left", fontsize="small", frameon=False)

@@ -32,7 +32,7 @@ from difficulty_model.posterior import laid_out
 from difficulty_model.prediction.predicted import Prediction
 from difficulty_model.responses import Responses
 from difficulty_model.specification import Specification
-from difficulty_model.types import MODEL, TEST_SET
+from difficulty_model.types import MODEL
 
 DRAWS = 20
 """Draws of the fit that predictions are averaged over, at most."""
@@ -46,11 +46,11 @@ HARDER = 1.0
 WIDER = 0.06
 """Prior sd of the logarithm of how much wider their difficulties are spread. The slopes of probit lines that are known
 between test sets of one kind are 0.95 and 1.04 (ImageNetV2) and 0.95 (CIFAR-10.1): 0.05 from 1, which a spread 6%
-wider makes (`benchmarks/prediction.py`)."""
+wider makes (`difficulty-model law` prints such slopes)."""
 
 DEPARTURE = 0.01, 1.0
 """Prior median of the sd of models' own departures in probit units, and sd of its logarithm. On ImageNetV2 models lie
-0.012 units from the line, sampling errors included (`benchmarks/prediction.py`)."""
+0.012 units from the line, sampling errors included (`difficulty-model law --json`, scatter)."""
 
 DEPARTURES = DEPARTURE[0] * np.exp(np.linspace(-3, 3, 13) * DEPARTURE[1])
 """Values of that sd which are summed over: its posterior is far from normal on any scale, where models are few."""
@@ -92,7 +92,7 @@ class _Measured:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class _Old:
-    """What a draw of the fit says of the test set that the new one is like.
+    """What a draw of the fit says of the test set that the new one is like, the old one.
 
     Attributes
     ----------
@@ -142,13 +142,6 @@ def predict_test_set(
     progress
         Show a progress bar, if there is a terminal to show it in.
 
-    Returns
-    -------
-    Prediction
-        With a draw of these unknowns each: `harder`, how much harder images are than those of the test set that they
-        are like, in probit units; `wider`, the factor by which difficulties are spread further; `departure`, the sd of
-        models' own departures in probit units; `u` and `v`, of the line from the accuracies of that test set.
-
     Raises
     ------
     InputError
@@ -186,14 +179,19 @@ def predict_test_set(
         "harder": flat[..., 0] * sd[:, None], "wider": np.exp(flat[..., 1]), "departure": departure, "u": line.u,
         "v": line.v,
     }
+    accuracy = accuracy.reshape(-1, accuracy.shape[-1])
+    of_set = responses.accuracies()
+    run = of_set["shown"].to_numpy() > 0
     return Prediction(
-        {responses.test_sets[0]: total},
-        xr.DataArray(
-            accuracy.reshape(-1, 1, accuracy.shape[-1]), dims=("draw", TEST_SET, MODEL),
-            coords={TEST_SET: responses.test_sets, MODEL: fit.responses.models}, name="accuracy",
-        ),
-        _table(responses),
-        xr.Dataset({name: ("draw", of.ravel()) for name, of in each.items()}),
+        test_set=responses.test_sets[0],
+        like=like,
+        images=total,
+        accuracy=xr.DataArray(accuracy, dims=("draw", MODEL), coords={MODEL: fit.responses.models}, name="accuracy"),
+        measured=pd.DataFrame({
+            name: of_set[column].to_numpy()[run]
+            for name, column in {MODEL: MODEL, "shown": "shown", "measured": "accuracy"}.items()
+        }),
+        unknowns=xr.Dataset({name: ("draw", of.ravel()) for name, of in each.items()}),
     )
 
 
@@ -383,10 +381,3 @@ def _moments(
     departed = ndtr(z)
     scale = jnp.sqrt(departed * (1 - departed) / (accuracy * (1 - accuracy)))
     return _Moments(departed, norm.pdf(z), between * jnp.outer(scale, scale), within * scale**2)
-
-
-def _table(responses: Responses) -> pd.DataFrame:
-    of_set = responses.accuracies()
-    run = np.asarray(of_set["shown"]) > 0
-    columns = {TEST_SET: TEST_SET, MODEL: MODEL, "images": "shown", "measured": "accuracy"}
-    return pd.DataFrame({name: np.asarray(of_set[column])[run] for name, column in columns.items()})

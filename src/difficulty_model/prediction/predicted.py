@@ -1,4 +1,4 @@
-"""Predicted accuracies, and what they were predicted from."""
+"""Predicted accuracies on a new test set, and what they were predicted from."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,81 +7,69 @@ import pandas as pd
 import xarray as xr
 
 from difficulty_model.posterior import LEVEL, summary
-from difficulty_model.types import MODEL, TEST_SET
+from difficulty_model.types import MODEL
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Accuracies of models on whole test sets of which they were run on few images, or on none.
+    """Accuracies of all models of a fit on a new test set, on some of whose images a few of them were run.
 
     Attributes
     ----------
+    test_set, like
+        Names of the new test set, and of the fitted one that it is taken to be like.
     images
-        Number of images of each test set.
+        Number of images of the new test set.
     accuracy : xarray.DataArray
-        Draws of the share of these that each model gets right, (draw, test_set, model).
+        Draws of the share of these that each model gets right, (draw, model).
     measured : pandas.DataFrame
-        What was given, one row per test set and model that was run: how many `images`, and the accuracy `measured`
-        there.
+        What was given, one row per model that was run: `model`; `shown`, how many responses; `measured`, the share of
+        these that are right.
     unknowns : xarray.Dataset
-        Draws of what was inferred on the way.
+        A draw of these each: `harder`, how much harder images are than those of the test set that they are like, in
+        probit units; `wider`, the factor by which difficulties are spread further; `departure`, the sd of models' own
+        departures in probit units; `u` and `v`, of the line from accuracies there to those in the new population.
     """
 
-    images: dict[str, int]
+    test_set: str
+    like: str
+    images: int
     accuracy: xr.DataArray
     measured: pd.DataFrame
     unknowns: xr.Dataset
 
     def table(self, *, level: float = LEVEL) -> pd.DataFrame:
-        """Return every model's accuracy on every test set, best first.
+        """Return every model's accuracy on the whole new test set, best first.
 
         Returns
         -------
         pandas.DataFrame
-            Columns `test_set`, `model`; `images` and `measured`, as given; `accuracy`, `sd`, `low`, `high`, as
-            predicted for the whole test set, as shares.
+            Columns `model`; `shown` (0 where it was not run) and `measured` (not a number there); `accuracy`, `sd`,
+            `low`, `high`, as predicted, as shares.
         """
-        rows = []
-        for test_set in self.images:
-            found = summary(self.accuracy.sel({TEST_SET: test_set}).values, level=level)
-            names = {TEST_SET: test_set, MODEL: self.accuracy[MODEL].values.astype(str)}
-            rows.append(pd.DataFrame(names | {"accuracy" if k == "mean" else k: v for k, v in found.items()}))
-        table = self.measured.merge(pd.concat(rows), on=[TEST_SET, MODEL], how="right")
-        order = table.groupby(TEST_SET, sort=False)["accuracy"].rank(ascending=False, method="first")
-        table["images"] = table["images"].fillna(0).astype(int)
-        place = table[TEST_SET].map(list(self.images).index)
-        return table.assign(place=place, order=order).sort_values(["place", "order"], ignore_index=True).drop(
-            columns=["place", "order"]
-        )
+        found = summary(self.accuracy.values, level=level)
+        found = pd.DataFrame({MODEL: self.accuracy[MODEL].values.astype(str), "accuracy": found.pop("mean")} | found)
+        table = self.measured.merge(found, on=MODEL, how="right")
+        table["shown"] = table["shown"].fillna(0).astype(int)
+        return table.sort_values("accuracy", ascending=False, ignore_index=True, kind="stable")
 
     @property
     def tree(self) -> xr.DataTree:
         """The same in ArviZ's groups: `posterior_predictive` (accuracies), `posterior`, `observed_data`."""
-        measured = self.measured.set_index([TEST_SET, MODEL]).to_xarray()
         return xr.DataTree.from_dict({
             "posterior_predictive": self.accuracy.to_dataset(name="accuracy").expand_dims(chain=[0]),
             "posterior": self.unknowns.expand_dims(chain=[0]),
-            "observed_data": measured,
+            "observed_data": self.measured.set_index(MODEL).to_xarray(),
         })
 
     def as_dict(self, *, level: float = LEVEL) -> dict[str, Any]:
         """Return the same as plain values that JSON can hold; unknown ones are None."""
-        unknowns = {
-            str(name): _plain(summary(of.values, level=level), of.dims[1:], of) for name, of in self.unknowns.items()
-        }
         rows = self.table(level=level).to_dict("records")
         return {
-            "images": self.images,
-            "level": level,
-            "unknowns": unknowns,
+            "test_set": self.test_set, "like": self.like, "images": self.images, "level": level,
+            "unknowns": {
+                str(name): {k: float(v) for k, v in summary(of.values, level=level).items()}
+                for name, of in self.unknowns.items()
+            },
             "models": [{k: None if v != v else v for k, v in row.items()} for row in rows],
         }
-
-
-def _plain(found: dict[str, Any], dims: tuple[Any, ...], of: xr.DataArray) -> dict[str, Any]:
-    """Return a summary as numbers, or as numbers per name along the one dimension that there is."""
-    if not dims:
-        return {k: float(v) for k, v in found.items()}
-    return {
-        str(name): {k: float(v[n]) for k, v in found.items()} for n, name in enumerate(of[dims[0]].values)
-    }
