@@ -5,10 +5,14 @@ import pytest
 from scipy.special import ndtr
 
 from difficulty_model.errors import InputError
+from difficulty_model.family import in_families, normal
+from difficulty_model.family import probit as probit_curve
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.law import line_of_normals, probit
 from difficulty_model.predicted_law import law_between, observed_line, replicated_accuracies
 from difficulty_model.responses import Responses
+from difficulty_model.specification import Specification
+from told import told
 from worlds import simulate
 
 SKILL = np.linspace(-0.5, 1.8, 8)
@@ -72,6 +76,25 @@ def test_replicated_accuracies_are_those_of_new_images_answered_one_by_one(
     allowed = np.sqrt(2 * (np.outer(np.diag(middle), np.diag(middle)) + middle**2) / n)
     assert (np.abs(covariance[0] - covariance[1]) / allowed).max() < 5.5
     assert (middle / np.sqrt(np.outer(np.diag(middle), np.diag(middle))))[0, 1] > 0.2
+
+
+def test_replicated_models_of_a_family_are_off_together():
+    world = simulate(34, skill=SKILL, images={"a": 80, "b": 60}, missing=0.1).responses
+    responses = world.with_families({model: "near" for model in world.models[:4]})
+    values = {"skill.skill": SKILL, "skill.spread": 2.0, "population.mean": np.array([0.0, 0.5]), "population.sd": 1.5}
+    fitted = told(responses, Specification(in_families(), probit_curve(), normal()), values, draws=3000)
+    ours = replicated_accuracies(fitted, random_seed=0).sel(test_set="b").values
+    rng = np.random.default_rng(9)
+    images, theirs = world.member[1], np.zeros_like(ours)
+    shown = world.shown[:, images].astype(int)
+    for d in range(len(theirs)):
+        effect = rng.normal(size=(5, images.sum()))[[0, 0, 0, 0, 1, 2, 3, 4]]
+        away = SKILL[:, None] + 2.0 * effect - rng.normal(0.5, 1.5, images.sum())
+        theirs[d] = ((rng.random(shown.shape) < ndtr(away)) * shown).sum(1) / shown.sum(1)
+    covariance = [np.cov(of.T) for of in (ours, theirs)]
+    middle = (covariance[0] + covariance[1]) / 2
+    allowed = np.sqrt(2 * (np.outer(np.diag(middle), np.diag(middle)) + middle**2) / len(ours))
+    assert (np.abs(covariance[0] - covariance[1]) / allowed).max() < 5.5
 
 
 def test_accuracies_of_a_model_never_shown_are_not_numbers():

@@ -4,11 +4,14 @@ Difficulties are drawn among the nodes of the grid on which images are integrate
 responses, of one model or of several together, to the accuracy of those integrals.
 """
 
+from collections.abc import Iterable, Iterator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from difficulty_model.fitting.result import grid_of
 from difficulty_model.likelihood import Chunk, Grid, Patterns, log_probabilities, shares_of_patterns
 from difficulty_model.likelihood.patterns import CHUNK
 from difficulty_model.skills import InFamilies, in_strata
@@ -41,6 +44,65 @@ def right_by_effect(
         return jnp.exp(log_probabilities(skill + spread * effect, curve, drawn.population, grid)[0])
 
     return jax.vmap(right, out_axes=-1)(effects)
+
+
+def right_of_draws(
+    numbers: Specification, kinds: Patterns, draws: Iterable[int]
+) -> Iterator[Float[np.ndarray, "model stratum node effect"]]:
+    """Yield every model's probability of being right, as `right_by_effect` has it, by one posterior draw after another.
+
+    Parameters
+    ----------
+    numbers
+        As `Fit.numbers` returns them.
+    kinds
+        Images without responses, for whose populations the grid is laid.
+    draws
+        Which draws; one that comes several times in a row is computed once.
+    """
+    with jax.enable_x64(True):
+        grid = grid_of(numbers, jax.tree.map(jnp.asarray, kinds))
+    last, probability = None, np.empty(0)
+    for d in draws:
+        if d != last:
+            with jax.enable_x64(True):
+                drawn = jax.tree.map(lambda leaf, d=d: leaf[d], numbers)
+                last, probability = d, np.asarray(right_by_effect(drawn, grid)).swapaxes(0, 1)
+        yield probability
+
+
+def count_right(
+    rng: np.random.Generator,
+    probability: Float[np.ndarray, "model node effect"],
+    of_node: IntArray,
+    times: IntArray,
+    family: IntArray | None,
+) -> IntArray:
+    """Return how often each model is right on images that lie so many at each node, and that all models see.
+
+    Parameters
+    ----------
+    rng
+        Of effects of families, of who sees what, and of responses.
+    probability
+        Of being right, at every node and with every effect of the model's family.
+    of_node : (node,)
+        Number of images at each node.
+    times : (model,)
+        How many responses each model gives: to every image as often as it can be, and to a random part once more.
+    family
+        Number of every model's family, whose members share effects; None where there are none.
+    """
+    images, shape = of_node.sum(), probability.shape
+    seen = np.broadcast_to(of_node, (shape[0], len(of_node)))
+    if family is not None:  # each family has its own effect on every image
+        by_effect = rng.multinomial(np.broadcast_to(of_node, (family.max() + 1, len(of_node))), SHARES)
+        seen = by_effect.reshape(len(by_effect), -1)[family]
+    whole, rest = np.divmod(times, images)
+    shown = whole[:, None] * seen
+    for j in np.flatnonzero(rest):
+        shown[j] += rng.multivariate_hypergeometric(seen[j], rest[j])
+    return rng.binomial(shown.reshape(shape), probability).sum((1, 2))
 
 
 @jax.jit

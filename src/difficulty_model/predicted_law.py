@@ -1,5 +1,6 @@
 """The law between two test sets: the line that a fit predicts, and how it compares with the line observed."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +9,15 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
+from difficulty_model.answering import count_right, right_of_draws
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.fitting import Fit
+from difficulty_model.fitting.images import families, kinds_of_images
 from difficulty_model.law import Line, least_squares, probit
 from difficulty_model.observed import ObservedLine, observed_line, off_the_edges
 from difficulty_model.posterior import LEVEL, OnGrid, on_grid, summary
 from difficulty_model.relation import Relation, relation_between
+from difficulty_model.skills import InFamilies
 from difficulty_model.types import MODEL, TEST_SET
 
 
@@ -172,7 +176,7 @@ def replicated_accuracies(fit: Fit, *, random_seed: int) -> xr.DataArray:
     """Return accuracies on replicated test sets: other images of the same populations, one set per posterior draw.
 
     All models see the same images, as many of each stratum as were observed; a model that was not shown all of
-    them sees a random part.
+    them sees a random part. Models of one family are right and wrong together more often than by chance.
 
     Returns
     -------
@@ -188,7 +192,7 @@ def replicated_accuracies(fit: Fit, *, random_seed: int) -> xr.DataArray:
 
 def _replicated(fit: Fit, drawn: OnGrid, *, random_seed: int) -> Float[np.ndarray, "draw test_set model"]:
     rng = np.random.default_rng(random_seed)
-    responses = fit.responses
+    responses, family = fit.responses, families(fit.responses, fit.specification)
     stratum = fit.tree["constant_data"].to_dataset()["stratum_of_image"].values
     in_set = fit.weights.values > 0
     right = np.zeros((len(drawn.right), len(in_set), len(responses.models)))
@@ -196,22 +200,22 @@ def _replicated(fit: Fit, drawn: OnGrid, *, random_seed: int) -> Float[np.ndarra
     for s in range(in_set.shape[1]):
         images = int((stratum == s).sum())
         times = responses.shown[:, stratum == s].sum(1, dtype=np.int64)
-        right_of = drawn.right[:, s if drawn.right.shape[1] > 1 else 0]
-        for d, (share, curve) in enumerate(zip(drawn.share[:, s], right_of, strict=True)):
+        for d, (share, probability) in enumerate(zip(drawn.share[:, s], _right_in(fit, drawn, s), strict=True)):
             of_node = rng.multinomial(images, share)
-            right[d, in_set[:, s]] += rng.binomial(_seen(rng, of_node, times), curve).sum(1)
+            right[d, in_set[:, s]] += count_right(rng, probability, of_node, times, family)
         shown[in_set[:, s]] += times
     with np.errstate(invalid="ignore"):
         return right / shown
 
 
-def _seen(rng: np.random.Generator, of_node: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """Return how often each model sees an image of each node, (model, node), if it is shown so many in all."""
-    whole, rest = np.divmod(times, of_node.sum())
-    seen = whole[:, None] * of_node
-    for j in np.flatnonzero(rest):
-        seen[j] += rng.multivariate_hypergeometric(of_node, rest[j])
-    return seen
+def _right_in(fit: Fit, drawn: OnGrid, stratum: int) -> Iterator[Float[np.ndarray, "model node effect"]]:
+    """Yield every model's probability of being right on images of a stratum, draw by draw."""
+    if isinstance(fit.specification.skill, InFamilies):  # by effect of its family, which is too much for all at once
+        kinds = kinds_of_images(fit.responses, fit.specification)
+        every = right_of_draws(fit.numbers(), kinds, range(len(drawn.share)))
+        yield from (right[:, stratum if right.shape[1] > 1 else 0] for right in every)
+    else:
+        yield from drawn.right[:, stratum if drawn.right.shape[1] > 1 else 0, ..., None]
 
 
 def _model_table(

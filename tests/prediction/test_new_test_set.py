@@ -131,6 +131,13 @@ def test_intervals_hold_the_truth_as_often_as_they_say(fitted: Fit):
         assert 1e-5 < binom.cdf(count, worlds, of) < 1 - 1e-5
 
 
+@pytest.mark.parametrize(("departure", "low", "high"), [(0.0, 0.0, 0.02), (0.1, 0.05, 0.2)])
+def test_departures_are_as_large_as_models_show(fitted: Fit, departure: float, low: float, high: float):
+    skill = SKILL + departure * np.sqrt(1 + SD**2) * np.tile([-1, 1, 1], 3)
+    new = new_set(63, 20_000, mean=0.0, sd=SD, skill=skill)
+    assert low < float(predicted(fitted, part(new, [*range(8)], 20_000)).unknowns["departure"].mean()) < high
+
+
 def test_what_was_measured_on_all_images_is_known(fitted: Fit):
     new = new_set(53, 300, mean=0.4, sd=1.5)
     found = predicted(fitted, part(new, [0, 5], 300))

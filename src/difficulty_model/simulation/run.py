@@ -1,22 +1,17 @@
 """Accuracies on simulated test sets: from a posterior draw to images, and from images to responses, counted."""
 
-from collections.abc import Iterator
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 from jaxtyping import Float
 from tqdm.auto import tqdm
 
-from difficulty_model.answering import SHARES, right_by_effect
+from difficulty_model.answering import count_right, right_of_draws
 from difficulty_model.errors import InputError
 from difficulty_model.fitting import Fit
 from difficulty_model.fitting.images import families
-from difficulty_model.fitting.result import grid_of
 from difficulty_model.posterior import laid_out, on_grid
 from difficulty_model.simulation.leaderboard import Simulation
-from difficulty_model.simulation.plan import Planned, TestSetPlan, planned
+from difficulty_model.simulation.plan import TestSetPlan, planned
 from difficulty_model.types import MODEL, TEST_SET, IntArray
 
 SETS = 1000
@@ -59,8 +54,9 @@ def simulate(
     of_set = np.arange(sets) * len(population) // sets
     accuracy = np.empty((sets, population.shape[1]))
     rng, family = np.random.default_rng(random_seed), families(fit.responses, fit.specification)
-    every = _right_of_draws(made, of_set)
-    bar = tqdm(every, total=sets, desc="test sets", disable=None if progress else True, leave=False)
+    every = right_of_draws(made.numbers, made.kinds, of_set.tolist())
+    bar = tqdm(zip(of_set, every, strict=True), total=sets, desc="test sets", disable=None if progress else True,
+               leave=False)
     for n, (d, probability) in enumerate(bar):
         accuracy[n] = _answered(rng, share[d], probability, plan.images, family)
     models = fit.responses.models
@@ -79,21 +75,6 @@ def simulate(
     )
 
 
-def _right_of_draws(
-    made: Planned, of_set: IntArray
-) -> Iterator[tuple[int, Float[np.ndarray, "model stratum node effect"]]]:
-    """Yield the draw of every test set, and every model's probability of being right by it."""
-    with jax.enable_x64(True):
-        grid = grid_of(made.numbers, jax.tree.map(jnp.asarray, made.kinds))
-    draw, probability = -1, np.empty(0)
-    for d in of_set:
-        if d != draw:
-            with jax.enable_x64(True):
-                drawn = jax.tree.map(lambda leaf, d=int(d): leaf[d], made.numbers)
-                draw, probability = d, np.asarray(right_by_effect(drawn, grid)).swapaxes(0, 1)
-        yield int(d), probability
-
-
 def _answered(
     rng: np.random.Generator,
     share: Float[np.ndarray, "stratum node"],
@@ -104,8 +85,7 @@ def _answered(
     """Return every model's accuracy on so many images, which all models see."""
     if probability.shape[1] == 1:
         share = share.sum(0, keepdims=True)
-    of_node = rng.multinomial(images, (share / share.sum()).ravel()).reshape(share.shape)
-    seen = of_node[None, ..., None]
-    if family is not None:  # each family has its own effect on every image
-        seen = rng.multinomial(np.broadcast_to(of_node, (family.max() + 1, *of_node.shape)), SHARES)[family]
-    return rng.binomial(seen, probability).sum((1, 2, 3)) / images
+    of_node = rng.multinomial(images, (share / share.sum()).ravel())
+    models, _, _, effects = probability.shape
+    by_node = probability.reshape(models, -1, effects)
+    return count_right(rng, by_node, of_node, np.full(models, images), family) / images
