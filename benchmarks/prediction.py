@@ -1,7 +1,7 @@
 """A new test set from a few models: predicted accuracies of all others beside least squares and a constant shift.
 
-Models and images are drawn at random, many times; errors and coverage are of the models that were not drawn, on the
-whole new test set.
+Models and images are drawn at random, many times: 1,000 images, and all. Errors and coverage are of the models that
+were not drawn, on the whole new test set.
 
 Run as ``python benchmarks/prediction.py responses.nc --from imagenet-validation-original --to imagenetv2-b-33
 --to imagenetv2-a-44``.
@@ -20,7 +20,7 @@ from difficulty_model.family import independent, logistic, normal, recht_et_al, 
 from difficulty_model.law import least_squares, probit
 from difficulty_model.specification import Specification
 
-MODELS, IMAGES, LEVEL = (2, 3, 5, 10), (1000, 10_000), 0.9
+MODELS, IMAGES, LEVEL = (2, 3, 5, 10), 1000, 0.9
 SPECIFICATIONS = {
     "Recht et al.": recht_et_al(),
     "logistic slopes": Specification(independent(), slopes(logistic()), normal()),
@@ -87,13 +87,13 @@ def main() -> None:
     responses = load_responses(given.responses)
     old = responses.select(test_sets=[given.old])
     fits = {name: fit(old, of, method="laplace", random_seed=0) for name, of in SPECIFICATIONS.items()}
-    settings = [(new, images, models) for new in given.new for images in IMAGES for models in MODELS]
+    new_sets = [responses.select(test_sets=[new]) for new in given.new]
+    settings = [(of, images, models) for of in new_sets for images in (IMAGES, len(of.images)) for models in MODELS]
     rows = []
-    for new, images, models in tqdm(settings, desc="settings", disable=None):
-        of_set = responses.select(test_sets=[new])
+    for of_set, images, models in tqdm(settings, desc="settings", disable=None):
         every = pd.DataFrame([errors_of(fits, of_set, images, models, seed) for seed in range(given.repetitions)])
         spread = (every.std() / np.sqrt(len(every))).rename(lambda name: f"{name} ±")
-        rows.append({"test set": new, "images": images, "models": models, **every.mean(), **spread})
+        rows.append({"test set": of_set.test_sets[0], "images": images, "models": models, **every.mean(), **spread})
     table = pd.DataFrame(rows)
     methods = ["least squares", "shift", *SPECIFICATIONS, *(f"{name}: inside" for name in SPECIFICATIONS)]
     print(f"| {' | '.join(['test set', 'images', 'models', *methods])} |")

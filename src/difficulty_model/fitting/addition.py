@@ -134,7 +134,7 @@ def normal_approximation(objective: Callable[[Flat], Float[Array, ""]], start: F
     if not start.size:
         return NormalApproximation(start, jnp.zeros((0, 0)), -objective(start))
 
-    slope_twice = jax.jacfwd(lambda at: (jax.grad(objective)(at),) * 2, has_aux=True)
+    gradient_of, identity = jax.grad(objective), jnp.eye(start.size)
 
     def move(state: _Search) -> _Search:
         highest = state.value + ROUNDING
@@ -149,7 +149,9 @@ def normal_approximation(objective: Callable[[Flat], Float[Array, ""]], start: F
 
         scale, value = jax.lax.while_loop(uphill, shorter, (jnp.full((), 4.0), jnp.full((), jnp.nan)))
         at = state.at + scale * state.step
-        hessian, gradient = slope_twice(at)
+        # One row after the other: LAPACK's calls for several at once can wait for each other for ever, on few cores.
+        gradient, change = jax.linearize(gradient_of, at)
+        hessian = jax.lax.map(change, identity)
         curvature, axes = jnp.linalg.eigh(hessian)
         size = jnp.maximum(jnp.abs(curvature), FLATTEST)
         along = axes.T @ gradient

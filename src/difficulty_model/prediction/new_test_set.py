@@ -2,9 +2,9 @@
 
 The new population is taken for one that was fitted, moved and widened, which few models can tell. Predictions start
 from the accuracies *observed* on that test set, which a fit need not meet, and follow the fitted curve from there; what
-is left is a departure of every model's own. The new accuracies of the few models are taken as they are, with their
-covariance as models that see the same images. How these models agree image by image is not used: near-copies agree for
-reasons that say nothing of the images, and mislead where models are few.
+is left is a departure of every model's own. Accuracies, the old ones of all models and the new ones of the few, are
+taken as they are, with their covariance as models that see the same images. How the few models agree image by image is
+not used: near-copies agree for reasons that say nothing of the images, and mislead where models are few.
 """
 
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from difficulty_model.fitting import Fit
 from difficulty_model.fitting.addition import Flat, NormalApproximation, normal_approximation
 from difficulty_model.fitting.images import families, kinds_of_images
 from difficulty_model.fitting.result import grid_of
-from difficulty_model.law import least_squares, probit, probit_variance
+from difficulty_model.law import least_squares, probit
 from difficulty_model.likelihood import Grid, Patterns, shares_of_strata
 from difficulty_model.observed import off_the_edges
 from difficulty_model.posterior import laid_out
@@ -68,7 +68,7 @@ JITTER = 1e-9
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class _Measured:
-    """The new accuracies of the few models.
+    """Accuracies of those models that were run on a test set.
 
     Attributes
     ----------
@@ -88,6 +88,10 @@ class _Measured:
     overlap: Float[Array, "few few"]
     showings: Float[Array, "few"]
 
+    def probit(self) -> Float[np.ndarray, "few"]:
+        """Return the accuracies in probit units; of all right and of all wrong, those half a response away."""
+        return probit(off_the_edges(np.asarray(self.share), np.asarray(self.showings)))
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -102,9 +106,8 @@ class _Old:
         Share of the images at each node of the grid, per stratum.
     center, sd
         Mean and spread of their difficulties.
-    own, own_sd
-        What every model's accuracy differs by from the fitted one, in probit units, as far as it is no sampling error,
-        and how sure that is.
+    own
+        What every model's accuracy differs by from the fitted one, in probit units.
     """
 
     numbers: Specification
@@ -112,7 +115,6 @@ class _Old:
     center: Float[Array, ""]
     sd: Float[Array, ""]
     own: Float[Array, "model"]
-    own_sd: Float[Array, "model"]
 
 
 def predict_test_set(
@@ -157,22 +159,23 @@ def predict_test_set(
     drawn = laid_out(numbers, kinds)
     center, sd = (of[:, 0] for of in drawn.moments(weights[None]))
     fitted = probit(drawn.accuracies(weights[None])[:, 0])
-    own, own_sd = _own(fit, place, fitted)
-    before = fitted + own
     total = images or len(responses.images)
     with jax.enable_x64(True):
-        measured, alike, arrays = _measured(fit, responses), _alike(fit), jax.tree.map(jnp.asarray, kinds)
+        on_old, measured = (_measured(fit, of) for of in (fit.responses.select(test_sets=[like]), responses))
+        alike, arrays = _alike(fit), jax.tree.map(jnp.asarray, kinds)
+        own = np.zeros_like(fitted)
+        own[:, on_old.model] = on_old.probit() - fitted[:, on_old.model]
+        before = fitted + own
         grid = grid_of(numbers, arrays, refinement=REFINEMENT)
         start = _first_guess(measured, before, sd)
         shares = _shares(numbers, arrays, jnp.asarray(weights), grid)
-        of_test_set = map(jnp.asarray, (center, sd, own, np.tile(own_sd, (len(sd), 1))))
-        every = _Old(numbers, shares, *of_test_set)
+        every = _Old(numbers, shares, *map(jnp.asarray, (center, sd, own)))
         found = []
         keys = jax.random.split(jax.random.key(random_seed), len(sd))
         bar = tqdm(keys, desc="new test set", unit=" draws", disable=None if progress else True, leave=False)
         for d, key in enumerate(bar):
             old = jax.tree.map(lambda leaf, d=d: leaf[d], every)
-            found.append(_of_draw(old, measured, alike, grid, start[d], key, total))
+            found.append(_of_draw(old, on_old, measured, alike, grid, start[d], key, total))
     flat, departure, population, accuracy = (np.stack([np.asarray(of[n]) for of in found]) for n in range(4))
     line = least_squares(*np.broadcast_arrays(before[:, None], probit(population)))
     each = {
@@ -212,25 +215,6 @@ def _require_new_test_set(fit: Fit, responses: Responses, like: str, images: int
                          f"cannot have {images} only")
 
 
-def _own(
-    fit: Fit, test_set: int, fitted: Float[np.ndarray, "draw model"]
-) -> tuple[Float[np.ndarray, "draw model"], Float[np.ndarray, "model"]]:
-    """Return by how much probit accuracies on a fitted test set are off the fitted ones, and the sd of that.
-
-    What sampling errors would make alike is shrunk away: the variance that is beyond them is estimated from all models.
-    """
-    member = fit.responses.member[test_set]
-    right, shown = (of[:, member].sum(1, dtype=np.int64) for of in (fit.responses.right, fit.responses.shown))
-    run = shown > 0
-    observed = off_the_edges(right[run] / shown[run], shown[run])
-    noise = np.full(len(run), np.inf)
-    noise[run] = probit_variance(observed, shown[run])
-    off = np.zeros_like(fitted)
-    off[:, run] = probit(observed) - fitted[:, run]
-    beyond = max(0.0, float((off[:, run].mean(0) ** 2 - noise[run]).sum()) / max(run.sum(), 1))
-    return off * beyond / (beyond + noise), np.sqrt(beyond / (1 + beyond / noise))
-
-
 def _measured(fit: Fit, responses: Responses) -> _Measured:
     shown = responses.shown.astype(float)
     run = shown.sum(1) > 0
@@ -246,8 +230,7 @@ def _first_guess(
     measured: _Measured, before: Float[np.ndarray, "draw model"], sd: Float[np.ndarray, "draw"]
 ) -> Float[Array, "draw unknown"]:
     """Return where to look for the unknowns: normal difficulties that are as much harder as the few models say."""
-    there = probit(off_the_edges(np.asarray(measured.share), np.asarray(measured.showings)))
-    harder = (before[:, np.asarray(measured.model)] - there).mean(1) * np.sqrt(1 + sd**2) / sd
+    harder = (before[:, measured.model] - measured.probit()).mean(1) * np.sqrt(1 + sd**2) / sd
     return jnp.stack([harder, np.zeros_like(harder)], axis=1)
 
 
@@ -268,6 +251,7 @@ def _shares(
 @jax.jit
 def _of_draw(
     old: _Old,
+    on_old: _Measured,
     measured: _Measured,
     alike: Bool[Array, "model model"] | None,
     grid: Grid,
@@ -284,11 +268,12 @@ def _of_draw(
     population, whole
         Accuracies by each draw: in the new population, models' departures left out, and on all images.
     """
-    few = measured.model
+    few, every_model = measured.model, jnp.arange(len(old.own))
+    before = _before(old, on_old, _moments(old, grid, jnp.zeros(2), alike, every_model))
 
     def minus_log_posterior(flat: Flat, departure: Array) -> Float[Array, ""]:
         moments = _moments(old, grid, flat, alike, few)
-        own = departure**2 + old.own_sd[few] ** 2
+        own = before[few][:, few] + departure**2 * jnp.eye(len(few))
         root = jnp.linalg.cholesky(moments.covariance(measured.overlap, measured.showings, own))
         white = jax.scipy.linalg.solve_triangular(root, measured.share - moments.accuracy, lower=True)
         z = flat / jnp.array([HARDER, WIDER])
@@ -297,7 +282,7 @@ def _of_draw(
     def given_departure(departure: Array) -> NormalApproximation:
         return normal_approximation(lambda flat: minus_log_posterior(flat, departure), start)
 
-    found = jax.vmap(given_departure)(jnp.asarray(DEPARTURES))
+    found = jax.lax.map(given_departure, jnp.asarray(DEPARTURES))
     weight = jax.nn.softmax(found.log_evidence + LOG_PRIOR)
     among, around, over = jax.random.split(key, 3)
     lots = (jnp.arange(OWN_DRAWS) + jax.random.uniform(among)) / OWN_DRAWS
@@ -306,11 +291,11 @@ def _of_draw(
     every = found.location[picked] + jnp.einsum("sab,sb->sa", found.root[picked], normal)
 
     def accuracies(flat: Flat, departure: Array, key: Array) -> tuple[Array, Array]:
-        moments = _moments(old, grid, flat, alike, jnp.arange(len(old.own)))
-        own = departure**2 + old.own_sd**2
-        whole = jnp.full((len(own), len(own)), 1 / images)
+        moments = _moments(old, grid, flat, alike, every_model)
+        own = before + departure**2 * jnp.eye(len(before))
+        whole = jnp.full(own.shape, 1 / images)
         covariance = moments.covariance(whole, jnp.full(len(own), images), own)
-        among = moments.of(few).covariance(measured.overlap, measured.showings, own[few])
+        among = moments.of(few).covariance(measured.overlap, measured.showings, own[few][:, few])
         # Responses to some of the images are a part of those to all.
         gain = jnp.linalg.solve(among, covariance[few]).T
         mean = moments.accuracy + gain @ (measured.share - moments.accuracy[few])
@@ -353,10 +338,23 @@ class _Moments:
         return _Moments(self.accuracy[models], self.density[models], between, self.within[models])
 
     def covariance(
-        self, overlap: Float[Array, "model model"], showings: Float[Array, "model"], own: Float[Array, "model"]
+        self, overlap: Float[Array, "model model"], showings: Float[Array, "model"], own: Float[Array, "model model"]
     ) -> Float[Array, "model model"]:
-        """Return the covariance of accuracies on images that overlap so, with models' own departures."""
-        return self.between * overlap + jnp.diag(self.within / showings + self.density**2 * own)
+        """Return the covariance of accuracies on images that overlap so, if probit ones in the population vary too."""
+        slopes = jnp.outer(self.density, self.density)
+        return self.between * overlap + jnp.diag(self.within / showings) + slopes * own
+
+
+def _before(old: _Old, on_old: _Measured, moments: "_Moments") -> Float[Array, "model model"]:
+    """Return how sure probit accuracies in the old population are: the covariance of their errors.
+
+    Those of models that were not run are off as the others are off the fitted ones, and do not tell of these.
+    """
+    run = on_old.model
+    among = moments.of(run)
+    errors = among.covariance(on_old.overlap, on_old.showings, jnp.zeros(on_old.overlap.shape))
+    not_run = jnp.diag(jnp.full(len(old.own), (old.own[run] ** 2).mean()))
+    return not_run.at[jnp.ix_(run, run)].set(errors / jnp.outer(among.density, among.density))
 
 
 def _moments(
