@@ -12,6 +12,7 @@ import pytest
 from difficulty_model.examples import example_path, load_example
 from difficulty_model.family import logistic, losing, skew_normal, slopes, with_unlearnable, with_unmissable
 from difficulty_model.fitting import load_fit
+from difficulty_model.responses import Responses
 from difficulty_model.specification import Specification
 
 
@@ -160,8 +161,33 @@ def test_a_new_test_set_from_few_models(folder: Path) -> None:
     mistake(run("predict", "early.nc", "few.nc", "--test-set", "new", cwd=folder), "'new-writers'")
 
 
+def test_new_models_from_few_images(folder: Path) -> None:
+    both = load_example("digits")
+    new = both.models[5::20]
+    both.select(models=[model for model in both.models if model not in new]).save(folder / "others.nc")
+    assert run("fit", "others.nc", "-o", "others-fit.nc", "--method", "mode", cwd=folder).returncode == 0
+    assert run("plan", "others-fit.nc", "--images", 90, "-o", "chosen.txt", cwd=folder).returncode == 0
+    chosen = (folder / "chosen.txt").read_text().split()
+    assert len(set(chosen)) == 90
+    whole = both.select(models=new)
+    place = np.isin(whole.images, chosen)
+    Responses(whole.dataset.isel(image=place)).save(folder / "new.nc")
+    done = run("predict", "others-fit.nc", "new.nc", "--json", "--plot", "new.png", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    observed = whole.accuracies().set_index(["model", "test_set"])["accuracy"]
+    told = json.loads(done.stdout)["models"]
+    assert sum(row["low"] <= observed[row["model"], row["test_set"]] <= row["high"] for row in told) >= len(told) - 2
+    assert (folder / "new.png").read_bytes().startswith(b"\x89PNG")
+    assert "new-writers" in run("predict", "others-fit.nc", "new.nc", cwd=folder).stdout
+    printed = run("plan", "others-fit.nc", "--images", 3, "--test-set", "original", cwd=folder).stdout.split()
+    assert set(printed) < set(both.select(test_sets=["original"]).images)
+    mistake(run("plan", "others-fit.nc", "--images", 10**6, cwd=folder), "cannot be chosen")
+    mistake(run("plan", "others-fit.nc", "--images", 3, "--test-set", "orignal", cwd=folder), "'original'")
+    mistake(run("predict", "others-fit.nc", "new.nc", "--images", 9, cwd=folder), "--like and --images")
+
+
 @pytest.mark.parametrize("command", [(), ("import",), ("check",), ("fit",), ("law",), ("fetch",), ("simulate",),
-                                     ("predict",), ("compare",), ("calibrate",)])
+                                     ("predict",), ("plan",), ("compare",), ("calibrate",)])
 def test_help_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from difficulty_model.fitting import Fit, fit, load_fit
     from difficulty_model.misfit import check_fit
     from difficulty_model.observed import observed_line
-    from difficulty_model.plots import plot_calibration, plot_law, plot_misfit, plot_prediction, plot_simulation
+    from difficulty_model.plots import (
+        plot_calibration,
+        plot_law,
+        plot_misfit,
+        plot_new_models,
+        plot_prediction,
+        plot_simulation,
+    )
     from difficulty_model.posterior import (
         draw_difficulties,
         population_accuracies,
@@ -28,7 +35,7 @@ if TYPE_CHECKING:
         skill_table,
     )
     from difficulty_model.predicted_law import Law, law_between, replicated_accuracies
-    from difficulty_model.prediction import Prediction, predict_test_set
+    from difficulty_model.prediction import ModelPrediction, Prediction, choose_images, predict_models, predict_test_set
     from difficulty_model.responses import Responses, combine, load_responses
     from difficulty_model.simulation import Simulation, TestSetPlan, simulate, simulate_responses
     from difficulty_model.specification import Prior, Specification
@@ -55,7 +62,10 @@ _HOME = {
     "law_between": "predicted_law",
     "observed_line": "observed",
     "replicated_accuracies": "predicted_law",
+    "ModelPrediction": "prediction",
     "Prediction": "prediction",
+    "choose_images": "prediction",
+    "predict_models": "prediction",
     "predict_test_set": "prediction",
     "Simulation": "simulation",
     "TestSetPlan": "simulation",
@@ -64,6 +74,7 @@ _HOME = {
     "plot_calibration": "plots",
     "plot_law": "plots",
     "plot_misfit": "plots",
+    "plot_new_models": "plots",
     "plot_prediction": "plots",
     "plot_simulation": "plots",
     "calibrate": "calibration",
@@ -78,6 +89,7 @@ __all__ = [
     "Fit",
     "InputError",
     "Law",
+    "ModelPrediction",
     "Prediction",
     "Prior",
     "Responses",
@@ -87,6 +99,7 @@ __all__ = [
     "calibrate",
     "check_fit",
     "check_responses",
+    "choose_images",
     "combine",
     "compare",
     "draw_difficulties",
@@ -101,12 +114,14 @@ __all__ = [
     "plot_calibration",
     "plot_law",
     "plot_misfit",
+    "plot_new_models",
     "plot_prediction",
     "plot_simulation",
     "population_accuracies",
     "population_table",
     "predict_held_out",
     "predict_left_out",
+    "predict_models",
     "predict_test_set",
     "recht_et_al",
     "replicated_accuracies",

@@ -166,6 +166,21 @@ def print_prediction(plain: dict[str, Any]) -> None:
               f"{_spread(of['wider'])} times as far apart.", highlight=False)
 
 
+def print_new_models(plain: dict[str, Any]) -> None:
+    """Print new models' predicted accuracies on every test set."""
+    table = Table(
+        "model", "test set", "images", "predicted", "measured", "shown",
+        caption=f"accuracy in %, ± is half of a {plain['level']:.0%} interval; measured on the images shown",
+    )
+    for row in plain["models"]:
+        measured = "" if row["measured"] is None else f"{100 * row['measured']:.1f}"
+        table.add_row(
+            row["model"], row["test_set"], f"{row['images']}", _percent(row["accuracy"], [row["low"], row["high"]]),
+            measured, f"{row['shown']}" if row["shown"] else "",
+        )
+    out.print(table)
+
+
 def print_lines(original: str, new: str, rows: list[tuple[str, str, str]]) -> None:
     """Print lines between two test sets, one per row."""
     table = Table(

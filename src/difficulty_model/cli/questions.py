@@ -1,4 +1,4 @@
-"""Commands that ask a fit: `law`, `simulate`, `predict`."""
+"""Commands that ask a fit: `law`, `simulate`, `predict`, `plan`."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,14 @@ from typing import Annotated
 import typer
 
 from difficulty_model.cli.app import AsJson, app, write_figure
-from difficulty_model.cli.printing import observed_rows, print_law, print_lines, print_prediction, print_simulation
+from difficulty_model.cli.printing import (
+    observed_rows,
+    print_law,
+    print_lines,
+    print_new_models,
+    print_prediction,
+    print_simulation,
+)
 from difficulty_model.errors import InputError
 
 
@@ -94,11 +101,13 @@ def simulate(
         print_simulation(plain)
 
 
-@app.command(epilog="Example: `difficulty-model predict fit.nc few.nc --images 10000 --plot predicted.png`")
+@app.command(epilog="Example: `difficulty-model predict fit.nc few.nc --images 10000 --plot predicted.png`; of new "
+             "models: `difficulty-model predict fit.nc new.nc --plot predicted.png`")
 def predict(
     fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it.")],
     responses: Annotated[
-        Path, typer.Argument(help="Responses of a few of its models to a new test set, as `import` writes them.")
+        Path, typer.Argument(help="Responses of a few of its models to a new test set, or of new models to some of its "
+                             "images; as `import` writes them.")
     ],
     test_set: Annotated[str | None, typer.Option(help="The new test set, if the responses have several.")] = None,
     like: Annotated[
@@ -111,24 +120,61 @@ def predict(
     as_json: AsJson = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the accuracies to this file (.png, .pdf, .svg).")] = None,
 ) -> None:
-    """Predict what all models of a fit would score on a new test set, from a few that were run on it."""
+    """Predict what all models of a fit would score on a new test set, or new models on the fit's test sets.
+
+    Responses of models that the fit does not have are those of new models.
+    """
     from difficulty_model.fitting import load_fit
-    from difficulty_model.plots import plot_prediction
-    from difficulty_model.prediction import predict_test_set
+    from difficulty_model.plots import plot_new_models, plot_prediction
+    from difficulty_model.prediction import predict_models, predict_test_set
     from difficulty_model.responses import load_responses
 
     given = load_responses(responses)
     if test_set is not None:
         given = given.select(test_sets=[test_set])
     loaded = load_fit(fit)
-    predicted = predict_test_set(loaded, given, like=like, images=images, random_seed=seed)
-    if plot is not None:
-        before = loaded.responses.select(test_sets=[predicted.like]).accuracies()
-        write_figure(plot, lambda figure: plot_prediction(predicted, before, figure.subplots()), size=(6.5, 6.5))
-    if as_json:
-        print(json.dumps(predicted.as_dict(), indent=2))
+    if set(given.models).isdisjoint(loaded.responses.models):
+        if like is not None or images is not None:
+            raise InputError("--like and --images are about a new test set; the models of these responses are none of "
+                             "the fit's, so that new models are predicted on the test sets of the fit")
+        of_models = predict_models(loaded, given, random_seed=seed)
+        plain, show = of_models.as_dict(), print_new_models
+        if plot is not None:
+            write_figure(plot, lambda figure: plot_new_models(of_models, loaded.responses, figure), size=(11, 6.5))
     else:
-        print_prediction(predicted.as_dict())
+        predicted = predict_test_set(loaded, given, like=like, images=images, random_seed=seed)
+        plain, show = predicted.as_dict(), print_prediction
+        if plot is not None:
+            before = loaded.responses.select(test_sets=[predicted.like]).accuracies()
+            write_figure(plot, lambda figure: plot_prediction(predicted, before, figure.subplots()), size=(6.5, 6.5))
+    if as_json:
+        print(json.dumps(plain, indent=2))
+    else:
+        show(plain)
+
+
+@app.command(epilog="Example: `difficulty-model plan fit.nc --images 100 --test-set original -o chosen.txt`")
+def plan(
+    fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it.")],
+    images: Annotated[int, typer.Option(help="To run the new model on.")],
+    test_set: Annotated[
+        str | None, typer.Option(help="Choose images of this fitted test set; of all by default.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the choice.")] = 0,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the names to this file.")] = None,
+) -> None:
+    """Choose the images to run a new model on, so that `predict` tells its accuracies best; one name per line."""
+    from difficulty_model.files import written_whole
+    from difficulty_model.fitting import load_fit
+    from difficulty_model.prediction import choose_images
+
+    names = choose_images(load_fit(fit), images, test_set=test_set, random_seed=seed)
+    chosen = "".join(f"{name}\n" for name in names)
+    if output is None:
+        print(chosen, end="")
+    else:
+        with written_whole(output) as temporary:
+            temporary.write_text(chosen, encoding="utf-8")
 
 
 def _numbers_of(given: list[str], option: str, *, default: float | None = None) -> dict[str, float]:

@@ -6,7 +6,7 @@ draw, images' difficulties follow from the responses of the other models alone; 
 responses on the reference test set; and from both, each of its responses on the other test sets.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,10 +26,10 @@ from difficulty_model.likelihood import (
     Chunk,
     Grid,
     Patterns,
-    Tables,
     difficulty_posterior,
     log_probabilities,
     tabulate,
+    without_model,
 )
 from difficulty_model.skills import InFamilies, in_strata
 from difficulty_model.specification import Specification, named, named_draws
@@ -214,7 +214,7 @@ def _of_draw(
     standard = jnp.concatenate([half, -half])
 
     def of_model(j: Array) -> Float[Array, "2 chunk pattern"]:
-        without = _forgetting(tables, wrong, j, complete=patterns.complete)
+        without = without_model(tables, wrong, j, complete=patterns.complete)
         among = jax.lax.map(lambda chunk: difficulty_posterior(without, chunk), inside.chunks)
 
         def kind_probabilities(flat: Flat) -> Float[Array, "stratum kind node"]:
@@ -234,13 +234,6 @@ def _of_draw(
         return jnp.stack([right, _likely(beyond, average, outside, j)])
 
     return jax.lax.map(of_model, jnp.arange(sizes[MODEL])).swapaxes(0, 1)
-
-
-def _forgetting(tables: Tables, wrong: Float[Array, "stratum model node"], j: Array, *, complete: bool) -> Tables:
-    """Return tables to which the responses of one model add nothing."""
-    columns = jnp.arange(tables.response.shape[1]) % wrong.shape[1]
-    response = jnp.where((columns == j)[:, None], 0.0, tables.response)
-    return replace(tables, response=response, of_all=tables.of_all - wrong[:, j] if complete else tables.of_all)
 
 
 def _likely(

@@ -13,6 +13,7 @@ from difficulty_model.likelihood.marginal import (
     shares_of_patterns,
     shares_of_strata,
     tabulate,
+    without_model,
 )
 from difficulty_model.likelihood.patterns import Chunk, Patterns, collapse
 
@@ -34,4 +35,5 @@ __all__ = [
     "shares_of_strata",
     "sinh_grid",
     "tabulate",
+    "without_model",
 ]

@@ -18,7 +18,7 @@ the images' likelihoods at all z are one more matrix product: of their likelihoo
 images there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import jax
 import jax.numpy as jnp
@@ -219,6 +219,27 @@ def of_patterns(tables: Tables, chunk: Chunk) -> Float[Array, "pattern"]:
 def difficulty_posterior(tables: Tables, chunk: Chunk) -> Float[Array, "pattern node"]:
     """Return the posterior probability of each node for each pattern's images."""
     return jax.nn.softmax(_joint(tables, chunk), axis=1)
+
+
+def without_model(
+    tables: Tables, wrong: Float[Array, "stratum model node"], j: int | Array, *, complete: bool
+) -> Tables:
+    """Return tables to which the responses of one model add nothing.
+
+    Parameters
+    ----------
+    tables
+        Of all models, without families.
+    wrong
+        Every model's log-probability of being wrong, as `log_probabilities` returns it.
+    j
+        The model.
+    complete
+        As `Patterns.complete`.
+    """
+    columns = jnp.arange(tables.response.shape[1]) % wrong.shape[1]
+    response = jnp.where((columns == j)[:, None], 0.0, tables.response)
+    return replace(tables, response=response, of_all=tables.of_all - wrong[:, j] if complete else tables.of_all)
 
 
 def class_effect_posterior(tables: Tables, patterns: Patterns) -> Float[Array, "class_ effect"]:

@@ -1,4 +1,4 @@
-"""Predicted accuracies on a new test set, and what they were predicted from."""
+"""Predicted accuracies, on a new test set or of new models, and what they were predicted from."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from difficulty_model.posterior import LEVEL, summary
-from difficulty_model.types import MODEL
+from difficulty_model.types import MODEL, TEST_SET
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,3 +73,45 @@ class Prediction:
             },
             "models": [{k: None if v != v else v for k, v in row.items()} for row in rows],
         }
+
+
+@dataclass(frozen=True, eq=False)
+class ModelPrediction:
+    """Accuracies of new models on the test sets of a fit, on some of whose images they were run.
+
+    Attributes
+    ----------
+    accuracy : xarray.DataArray
+        Draws of the share of a test set's images that each model gets right, (draw, test_set, model).
+    measured : pandas.DataFrame
+        What was given, one row per model and test set: `model`, `test_set`; `images`, how many it has; `shown`, how
+        many responses were given; `measured`, the share of these that are right, not a number where none was given.
+    """
+
+    accuracy: xr.DataArray
+    measured: pd.DataFrame
+
+    def table(self, *, level: float = LEVEL) -> pd.DataFrame:
+        """Return every model's accuracy on every whole test set.
+
+        Returns
+        -------
+        pandas.DataFrame
+            The columns of `measured`; `accuracy`, `sd`, `low`, `high`, as predicted, as shares.
+        """
+        by_row = self.accuracy.transpose("draw", MODEL, TEST_SET).values
+        found = summary(by_row.reshape(len(by_row), -1), level=level)
+        return self.measured.assign(accuracy=found.pop("mean"), **found)
+
+    @property
+    def tree(self) -> xr.DataTree:
+        """The same in ArviZ's groups: `posterior_predictive` (accuracies), `observed_data`."""
+        return xr.DataTree.from_dict({
+            "posterior_predictive": self.accuracy.to_dataset(name="accuracy").expand_dims(chain=[0]),
+            "observed_data": self.measured.set_index([MODEL, TEST_SET]).to_xarray(),
+        })
+
+    def as_dict(self, *, level: float = LEVEL) -> dict[str, Any]:
+        """Return the same as plain values that JSON can hold; unknown ones are None."""
+        rows = self.table(level=level).to_dict("records")
+        return {"level": level, "models": [{k: None if v != v else v for k, v in row.items()} for row in rows]}

@@ -1,0 +1,375 @@
+"""A new model, from its responses to some images of fitted test sets: what it would score on all of them.
+
+How difficult images are follows from the responses of the fitted models. How often the new model is right on images of
+one difficulty is a curve of its own, about which the fitted models' own curves tell: each is inferred as if its model
+were new, and departs from the mean curve in its own way. So the new model is not bound to the response curve of the
+specification, and images of one difficulty, however they were chosen, tell little of those of others.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jax.scipy.special import ndtr, ndtri
+from jaxtyping import Array, Float, Int
+from tqdm.auto import tqdm
+
+from difficulty_model.errors import InputError
+from difficulty_model.fitting import Fit
+from difficulty_model.fitting.addition import Flat, drawn_values, normal_approximation
+from difficulty_model.fitting.images import patterns_of
+from difficulty_model.fitting.result import grid_of
+from difficulty_model.likelihood import (
+    Chunk,
+    Grid,
+    Patterns,
+    Tables,
+    difficulty_posterior,
+    log_probabilities,
+    tabulate,
+    without_model,
+)
+from difficulty_model.prediction.predicted import ModelPrediction
+from difficulty_model.responses import Responses
+from difficulty_model.skills import InFamilies, in_strata
+from difficulty_model.specification import Specification, named, named_draws
+from difficulty_model.types import MODEL, TEST_SET, FloatArray
+
+DRAWS = 4
+"""Draws of the fit that predictions are averaged over, at most: where images are many, their difficulties differ little
+from one draw to the next."""
+
+OWN_DRAWS = 250
+"""Draws of a new model's curve for each of these."""
+
+KNOTS = (-2.4, -1.2, 0.0, 1.2, 2.4)
+"""Where departures from the mean curve are free, in probit units of the mean curve; linear between, constant beyond."""
+
+PATTERNS = 2048
+"""Response patterns by which the fitted models' curves are inferred, at most."""
+
+COMMON, APART, BETWEEN = 2.0, 0.3, 0.1
+"""Prior sds of the fitted models' curves, in probit units: of a shift of the whole curve, of departures at a knot, and
+of departures on a further stratum of images."""
+
+FEWEST = 6
+"""Weight of the prior of how much curves depart, in models: it matters where fewer models were fitted."""
+
+FURTHER = 3.0
+"""Factor by which a new model's departures vary more than those of the fitted models, of which many are near-copies."""
+
+SMALLEST = 1e-12
+"""Probability of a response at least, so that its logarithm is a number."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Curves:
+    """The curves that a model may have.
+
+    Attributes
+    ----------
+    mean
+        The fitted models' mean probability of being right on images at each node, in probit units.
+    basis
+        What one unit of each unknown adds to it: departures at the knots, then on every stratum after the first.
+    """
+
+    mean: Float[Array, "stratum node"]
+    basis: Float[Array, "stratum node unknown"]
+
+    def of(self, flat: Flat) -> Float[Array, "stratum node"]:
+        """Return a curve in probit units."""
+        return self.mean + self.basis @ flat
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Prior:
+    """A normal prior of the unknowns."""
+
+    location: Flat
+    covariance: Float[Array, "unknown unknown"]
+
+    def minus_log(self, flat: Flat) -> Float[Array, ""]:
+        """Return minus its log-density, up to a constant."""
+        off = flat - self.location
+        return off @ jnp.linalg.solve(self.covariance, off) / 2
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Answered:
+    """A model's responses, to images of one response pattern of the fitted models in each row.
+
+    Attributes
+    ----------
+    right, wrong
+        How often it is.
+    stratum
+        That of the images.
+    """
+
+    right: Float[Array, "row"]
+    wrong: Float[Array, "row"]
+    stratum: Int[Array, "row"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Inferred:
+    """What a draw of the fit says, before the new model.
+
+    Attributes
+    ----------
+    among
+        Probability of every node, for the images of each pattern.
+    curves, prior
+        Of the new model.
+    """
+
+    among: Float[Array, "pattern node"]
+    curves: _Curves
+    prior: _Prior
+
+
+def predict_models(
+    fit: Fit, responses: Responses, *, random_seed: int = 0, progress: bool = True
+) -> ModelPrediction:
+    """Return what new models would score on every fitted test set, from their responses to some of the images.
+
+    Parameters
+    ----------
+    fit
+        Of other models, at least three.
+    responses
+        Of new models to images of the fit, which may have gaps. Each model is predicted by itself.
+    random_seed
+        Of all draws.
+    progress
+        Show a progress bar, if there is a terminal to show it in.
+
+    Raises
+    ------
+    InputError
+        If a model is one of the fit's, or has no responses; if an image is none of the fit's; or if the fit has fewer
+        than three models, or families of models.
+    """
+    _require_new_models(fit, responses)
+    specification, patterns = fit.specification, patterns_of(fit.responses, fit.specification)
+    strata = fit.responses.strata()
+    right, shown = _on_fitted_images(fit, responses)
+    # Of an image that was shown, what is known is all that counts.
+    share = right / np.maximum(shown, 1)
+    of_stratum = np.eye(len(strata.names))[strata.of_image]
+    sizes = {str(dim): size for dim, size in fit.posterior.sizes.items()}
+    with jax.enable_x64(True):
+        values = drawn_values(fit.posterior, specification, at_most=DRAWS)
+        arrays = jax.tree.map(jnp.asarray, patterns)
+        grid = grid_of(named_draws(specification, values, sizes), arrays)
+        given = [_given(patterns, *of) for of in zip(right, shown, strict=True)]
+        stratum = jnp.repeat(arrays.chunks.stratum, patterns.chunks.count.shape[1])
+        infer = jax.jit(partial(_inferred, specification, sizes, len(strata.names)))
+        keys = jax.random.split(jax.random.key(random_seed), (len(jax.tree.leaves(values)[0]), len(given)))
+        found = []
+        for n, of_draw in enumerate(tqdm(keys, desc="new models", unit=" draws", disable=None if progress else True,
+                                         leave=False)):
+            inferred = infer({path: of[n] for path, of in values.items()}, arrays, grid)
+            found.append([np.asarray(_unseen_right(inferred, stratum, *of, key))
+                          for of, key in zip(given, of_draw, strict=True)])
+    known = (share @ of_stratum)[:, None]
+    counts = known + np.concatenate(found, axis=1)  # (model, draw, stratum)
+    accuracy = np.einsum("mds,ts->dtm", counts / of_stratum.sum(0), strata.weights)
+    return ModelPrediction(
+        accuracy=xr.DataArray(
+            accuracy, dims=("draw", TEST_SET, MODEL),
+            coords={TEST_SET: fit.responses.test_sets, MODEL: responses.models}, name="accuracy",
+        ),
+        measured=_measured(fit, responses.models, right, shown),
+    )
+
+
+def require_independent(fit: Fit) -> None:
+    """Raise `InputError` if a fit's models are in families."""
+    if isinstance(fit.specification.skill, InFamilies):
+        raise InputError("models in families tell of each other beside what images tell, of which nothing is known for "
+                         "a new model; use a fit without families")
+
+
+def inferred_difficulties(
+    specification: Specification, sizes: dict[str, int], values: dict[str, Array], patterns: Patterns, grid: Grid
+) -> tuple[Float[Array, "pattern node"], Float[Array, "stratum model node"]]:
+    """Return the probability of every node for the images of each pattern, and of models being right there.
+
+    Parameters
+    ----------
+    specification, sizes, values
+        Of a fit; one draw of all its unknowns.
+    patterns, grid
+        Its responses, and the grid that serves the draw.
+    """
+    drawn = named(specification, values, sizes)
+    tables = tabulate(drawn.skill, drawn.curve, drawn.population, grid, patterns)
+    right, _ = log_probabilities(in_strata(drawn.skill), drawn.curve, drawn.population, grid)
+    return _among(tables, patterns.chunks), jnp.exp(right)
+
+
+def _require_new_models(fit: Fit, responses: Responses) -> None:
+    require_independent(fit)
+    if len(fit.responses.models) < 3:
+        raise InputError(f"this fit has {len(fit.responses.models)} models; how a new one may differ takes at least 3")
+    for model, shown in zip(responses.models, responses.shown, strict=True):
+        if model in fit.responses.models:
+            raise InputError(f"model {model!r} is one that was fitted; its accuracies are measured")
+        if not shown.any():
+            raise InputError(f"model {model!r} has no responses to predict it from")
+    known = set(fit.responses.images)
+    strange = [image for image in responses.images if image not in known]
+    if strange:
+        raise InputError(f"{len(strange)} of {len(responses.images)} images are none of the fit's, such as "
+                         f"{strange[0]!r}; a new model is predicted from its responses to images of the fit")
+
+
+def _on_fitted_images(fit: Fit, responses: Responses) -> tuple[FloatArray, FloatArray]:
+    """Return how often the new models are right on every image of the fit, and how often they were shown it."""
+    place = pd.Index(fit.responses.images).get_indexer(pd.Index(responses.images))
+    right, shown = (np.zeros((len(responses.models), len(fit.responses.images))) for _ in range(2))
+    right[:, place], shown[:, place] = responses.right, responses.shown
+    return right, shown
+
+
+def _given(
+    patterns: Patterns, right: FloatArray, shown: FloatArray
+) -> tuple[Int[Array, "row"], _Answered, Float[Array, "pattern"]]:
+    """Return a new model's responses, the patterns of their images, and how many of each it was not shown."""
+    size = patterns.chunks.count.size
+    sums = [np.bincount(patterns.of_image, of, size) for of in (right, shown - right, shown == 0)]
+    row = np.flatnonzero(sums[0] + sums[1])
+    # Filled up, so that compiled code serves other numbers of rows.
+    row = np.pad(row, (0, 2 ** int(np.ceil(np.log2(len(row)))) - len(row)))
+    once = np.arange(len(row)) < np.count_nonzero(sums[0] + sums[1])
+    stratum = np.asarray(patterns.chunks.stratum)[row // patterns.chunks.count.shape[1]]
+    answered = _Answered(*(jnp.asarray(of) for of in (sums[0][row] * once, sums[1][row] * once, stratum)))
+    return jnp.asarray(row), answered, jnp.asarray(sums[2])
+
+
+def _measured(fit: Fit, models: list[str], right: FloatArray, shown: FloatArray) -> pd.DataFrame:
+    rows = []
+    for j, model in enumerate(models):
+        for test_set, member in zip(fit.responses.test_sets, fit.responses.member, strict=True):
+            times = int(shown[j, member].sum())
+            measured = right[j, member].sum() / times if times else np.nan
+            rows.append({MODEL: model, TEST_SET: test_set, "images": int(member.sum()), "shown": times,
+                         "measured": measured})
+    return pd.DataFrame(rows)
+
+
+def _inferred(
+    specification: Specification, sizes: dict[str, int], strata: int, values: dict[str, Array], patterns: Patterns,
+    grid: Grid,
+) -> _Inferred:
+    """Return what one draw of all unknowns says of images, and of the curves of models like the fitted ones."""
+    drawn = named(specification, values, sizes)
+    tables = tabulate(drawn.skill, drawn.curve, drawn.population, grid, patterns)
+    logs = log_probabilities(in_strata(drawn.skill), drawn.curve, drawn.population, grid)
+    curves = _curves(jnp.exp(logs[0]).mean(1), strata)
+    apart = jnp.full(curves.basis.shape[-1], APART**2).at[len(KNOTS) :].set(BETWEEN**2)
+    common = jnp.where(jnp.arange(len(apart)) < len(KNOTS), COMMON, 0.0)
+    prior = _Prior(jnp.zeros(len(apart)), jnp.diag(apart) + jnp.outer(common, common))
+    some = _some(patterns.chunks)
+    stratum = jnp.repeat(some.stratum, some.count.shape[1])
+
+    def of_model(j: Array) -> Flat:
+        without = without_model(tables, logs[1], j, complete=patterns.complete)
+        right = some.count * some.responses[..., j]
+        wrong = some.count - right if patterns.complete else some.count * some.responses[..., j + sizes[MODEL]]
+        answered = _Answered(right.ravel(), wrong.ravel(), stratum)
+        return _posterior(_among(without, some), curves, prior, answered)[0]
+
+    fitted = jax.lax.map(of_model, jnp.arange(sizes[MODEL]))
+    return _Inferred(_among(tables, patterns.chunks), curves, _prior_of_another(fitted))
+
+
+def _among(tables: Tables, chunks: Chunk) -> Float[Array, "pattern node"]:
+    """Return the probability of every node for the images of each pattern."""
+    found = jax.lax.map(lambda chunk: difficulty_posterior(tables, chunk), chunks)
+    return found.reshape(-1, found.shape[-1])
+
+
+def _curves(right: Float[Array, "stratum node"], strata: int) -> _Curves:
+    """Return curves around one that models have on average."""
+    mean = jnp.broadcast_to(ndtri(jnp.clip(right, SMALLEST, 1 - SMALLEST)), (strata, right.shape[1]))
+    knots = jnp.array(KNOTS)
+    hats = jnp.stack([jnp.interp(mean, knots, hat) for hat in jnp.eye(len(knots))], axis=-1)
+    further = jnp.broadcast_to(jnp.eye(strata)[:, None, 1:], (*mean.shape, strata - 1))
+    return _Curves(mean, jnp.concatenate([hats, further], axis=-1))
+
+
+def _some(chunks: Chunk) -> Chunk:
+    """Return patterns that are few enough to go through for every model."""
+    step = -(-chunks.count.size // PATTERNS)
+    return jax.tree.map(lambda leaf: leaf if leaf.ndim == 1 else leaf[:, ::step], chunks)
+
+
+def _posterior(
+    among: Float[Array, "row node"], curves: _Curves, prior: _Prior, answered: _Answered
+) -> tuple[Flat, Float[Array, "unknown unknown"]]:
+    """Return a model's unknowns by the normal approximation: the mode, and a root of the covariance."""
+
+    def minus_log_posterior(flat: Flat) -> Float[Array, ""]:
+        curve = curves.of(flat)
+        right, wrong = (_likely(among, ndtr(of), answered.stratum) for of in (curve, -curve))
+        return prior.minus_log(flat) - answered.right @ jnp.log(right) - answered.wrong @ jnp.log(wrong)
+
+    found = normal_approximation(minus_log_posterior, prior.location)
+    return found.location, found.root
+
+
+def _likely(
+    among: Float[Array, "row node"], probability: Float[Array, "stratum node"], stratum: Int[Array, "row"]
+) -> Float[Array, "row"]:
+    """Return the probability of a response to images of each row, from that at each node."""
+    every = among @ probability.T
+    return jnp.maximum(jnp.take_along_axis(every, stratum[:, None], axis=1)[:, 0], SMALLEST)
+
+
+def _prior_of_another(fitted: Float[Array, "model unknown"]) -> _Prior:
+    """Return what the fitted models' curves say of another model's.
+
+    Its general level is taken for unknown, for a new model may be better than all others. Departures from what that
+    level makes of a curve vary as those of the fitted models do.
+    """
+    level = fitted[:, : len(KNOTS)].mean(1)
+    off, ahead = level - level.mean(), fitted - fitted.mean(0)
+    along = off @ ahead / (off @ off)
+    apart = ahead - jnp.outer(off, along)
+    prior = jnp.diag(jnp.full(len(along), APART**2).at[len(KNOTS) :].set(BETWEEN**2))
+    spread = (apart.T @ apart + FEWEST * prior) / (len(fitted) - 2 + FEWEST)
+    return _Prior(fitted.mean(0), FURTHER * spread + COMMON**2 * jnp.outer(along, along))
+
+
+@jax.jit
+def _unseen_right(
+    inferred: _Inferred,
+    stratum: Int[Array, "pattern"],
+    row: Int[Array, "row"],
+    answered: _Answered,
+    unseen: Float[Array, "pattern"],
+    key: Array,
+) -> Float[Array, "own stratum"]:
+    """Return draws of how many images that it was not shown a new model gets right, by stratum."""
+    curves, own, among = inferred.curves, *jax.random.split(key)
+    location, root = _posterior(inferred.among[row], curves, inferred.prior, answered)
+    strata = len(curves.mean)
+    images = jnp.zeros((strata, len(unseen))).at[stratum, jnp.arange(len(unseen))].set(unseen)
+    at_node = images @ inferred.among
+    flat = location + jax.random.normal(own, (OWN_DRAWS, len(location))) @ root.T
+    expected = jax.lax.map(lambda of: (at_node * ndtr(curves.of(of))).sum(1), flat)
+    # How responses scatter around that differs little from draw to draw.
+    likely = _likely(inferred.among, ndtr(curves.of(location)), stratum)
+    sd = jnp.sqrt(images @ (likely * (1 - likely)))
+    return jnp.clip(expected + sd * jax.random.normal(among, expected.shape), 0, images.sum(1))
