@@ -6,7 +6,7 @@ were new, and departs from the mean curve in its own way. So the new model is no
 specification, and images of one difficulty, however they were chosen, tell little of those of others.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import jax
@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 
 from difficulty_model.errors import InputError
 from difficulty_model.fitting import Fit
-from difficulty_model.fitting.addition import Flat, drawn_values, normal_approximation
+from difficulty_model.fitting.addition import Flat, NormalApproximation, drawn_values, normal_approximation
 from difficulty_model.fitting.images import patterns_of
 from difficulty_model.fitting.result import grid_of
 from difficulty_model.likelihood import (
@@ -49,18 +49,19 @@ OWN_DRAWS = 250
 KNOTS = (-2.4, -1.2, 0.0, 1.2, 2.4)
 """Where departures from the mean curve are free, in probit units of the mean curve; linear between, constant beyond."""
 
-PATTERNS = 2048
-"""Response patterns by which the fitted models' curves are inferred, at most."""
+PATTERNS = 4096
+"""Response patterns of each stratum by which the fitted models' curves are inferred, at most."""
 
-COMMON, APART, BETWEEN = 2.0, 0.3, 0.1
+COMMON, APART, BETWEEN = 2.0, 0.3, 0.05
 """Prior sds of the fitted models' curves, in probit units: of a shift of the whole curve, of departures at a knot, and
 of departures on a further stratum of images."""
 
 FEWEST = 6
 """Weight of the prior of how much curves depart, in models: it matters where fewer models were fitted."""
 
-FURTHER = 3.0
-"""Factor by which a new model's departures vary more than those of the fitted models, of which many are near-copies."""
+FURTHER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Factors by which the variance of a new model's departures may differ from that of the fitted models'. All are as
+likely before: the new model may be a near-copy of a fitted one, and unlike any."""
 
 SMALLEST = 1e-12
 """Probability of a response at least, so that its logarithm is a number."""
@@ -90,15 +91,27 @@ class _Curves:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class _Prior:
-    """A normal prior of the unknowns."""
+    """A normal prior of the unknowns.
+
+    Attributes
+    ----------
+    location
+        Its mean.
+    level
+        What one standard deviation of a curve's general level adds to every unknown.
+    apart
+        Covariance of departures from what the level makes of a curve.
+    """
 
     location: Flat
-    covariance: Float[Array, "unknown unknown"]
+    level: Flat
+    apart: Float[Array, "unknown unknown"]
 
-    def minus_log(self, flat: Flat) -> Float[Array, ""]:
-        """Return minus its log-density, up to a constant."""
-        off = flat - self.location
-        return off @ jnp.linalg.solve(self.covariance, off) / 2
+    def minus_log(self, flat: Flat, further: Array | float = 1.0) -> Float[Array, ""]:
+        """Return minus its log-density, up to a constant, if departures vary by a factor further."""
+        root = jnp.linalg.cholesky(further * self.apart + jnp.outer(self.level, self.level))
+        white = jax.scipy.linalg.solve_triangular(root, flat - self.location, lower=True)
+        return white @ white / 2 + jnp.log(jnp.diag(root)).sum()
 
 
 @jax.tree_util.register_dataclass
@@ -128,13 +141,12 @@ class _Inferred:
     ----------
     among
         Probability of every node, for the images of each pattern.
-    curves, prior
-        Of the new model.
+    curves
+        That the new model may have.
     """
 
     among: Float[Array, "pattern node"]
     curves: _Curves
-    prior: _Prior
 
 
 def predict_models(
@@ -173,13 +185,17 @@ def predict_models(
         grid = grid_of(named_draws(specification, values, sizes), arrays)
         given = [_given(patterns, *of) for of in zip(right, shown, strict=True)]
         stratum = jnp.repeat(arrays.chunks.stratum, patterns.chunks.count.shape[1])
+        first = {path: of[0] for path, of in values.items()}
+        # From one draw to the next they hardly differ.
+        fitted = jax.jit(partial(_fitted_curves, specification, sizes))(first, arrays, _some(patterns), grid)
+        prior = _prior_of_another(fitted)
         infer = jax.jit(partial(_inferred, specification, sizes, len(strata.names)))
         keys = jax.random.split(jax.random.key(random_seed), (len(jax.tree.leaves(values)[0]), len(given)))
         found = []
         for n, of_draw in enumerate(tqdm(keys, desc="new models", unit=" draws", disable=None if progress else True,
                                          leave=False)):
             inferred = infer({path: of[n] for path, of in values.items()}, arrays, grid)
-            found.append([np.asarray(_unseen_right(inferred, stratum, *of, key))
+            found.append([np.asarray(_unseen_right(inferred, prior, stratum, *of, key))
                           for of, key in zip(given, of_draw, strict=True)])
     known = (share @ of_stratum)[:, None]
     counts = known + np.concatenate(found, axis=1)  # (model, draw, stratum)
@@ -272,26 +288,45 @@ def _inferred(
     specification: Specification, sizes: dict[str, int], strata: int, values: dict[str, Array], patterns: Patterns,
     grid: Grid,
 ) -> _Inferred:
-    """Return what one draw of all unknowns says of images, and of the curves of models like the fitted ones."""
+    """Return what one draw of all unknowns says of images, and the curves around the fitted models' mean one."""
+    among, right = inferred_difficulties(specification, sizes, values, patterns, grid)
+    return _Inferred(among, _curves(right.mean(1), strata))
+
+
+def _fitted_curves(
+    specification: Specification, sizes: dict[str, int], values: dict[str, Array], patterns: Patterns, some: Chunk,
+    grid: Grid,
+) -> Float[Array, "model unknown"]:
+    """Return every fitted model's curve, inferred from some of its responses as if it were new.
+
+    Parameters
+    ----------
+    specification, sizes, values
+        Of the fit; one draw of all its unknowns.
+    patterns
+        All responses.
+    some
+        Those by which it is done.
+    grid
+        That serves the draw.
+    """
     drawn = named(specification, values, sizes)
     tables = tabulate(drawn.skill, drawn.curve, drawn.population, grid, patterns)
-    logs = log_probabilities(in_strata(drawn.skill), drawn.curve, drawn.population, grid)
-    curves = _curves(jnp.exp(logs[0]).mean(1), strata)
-    apart = jnp.full(curves.basis.shape[-1], APART**2).at[len(KNOTS) :].set(BETWEEN**2)
-    common = jnp.where(jnp.arange(len(apart)) < len(KNOTS), COMMON, 0.0)
-    prior = _Prior(jnp.zeros(len(apart)), jnp.diag(apart) + jnp.outer(common, common))
-    some = _some(patterns.chunks)
+    right, wrong = log_probabilities(in_strata(drawn.skill), drawn.curve, drawn.population, grid)
+    curves = _curves(jnp.exp(right).mean(1), len(some.stratum))
+    unknowns = curves.basis.shape[-1]
+    common = jnp.where(jnp.arange(unknowns) < len(KNOTS), COMMON, 0.0)
+    prior = _Prior(jnp.zeros(unknowns), common, _apart(unknowns))
     stratum = jnp.repeat(some.stratum, some.count.shape[1])
 
     def of_model(j: Array) -> Flat:
-        without = without_model(tables, logs[1], j, complete=patterns.complete)
-        right = some.count * some.responses[..., j]
-        wrong = some.count - right if patterns.complete else some.count * some.responses[..., j + sizes[MODEL]]
-        answered = _Answered(right.ravel(), wrong.ravel(), stratum)
-        return _posterior(_among(without, some), curves, prior, answered)[0]
+        without = without_model(tables, wrong, j, complete=patterns.complete)
+        hits = some.count * some.responses[..., j]
+        misses = some.count - hits if patterns.complete else some.count * some.responses[..., j + sizes[MODEL]]
+        answered = _Answered(hits.ravel(), misses.ravel(), stratum)
+        return _posterior(_among(without, some), curves, prior, answered).location
 
-    fitted = jax.lax.map(of_model, jnp.arange(sizes[MODEL]))
-    return _Inferred(_among(tables, patterns.chunks), curves, _prior_of_another(fitted))
+    return jax.lax.map(of_model, jnp.arange(sizes[MODEL]))
 
 
 def _among(tables: Tables, chunks: Chunk) -> Float[Array, "pattern node"]:
@@ -309,24 +344,35 @@ def _curves(right: Float[Array, "stratum node"], strata: int) -> _Curves:
     return _Curves(mean, jnp.concatenate([hats, further], axis=-1))
 
 
-def _some(chunks: Chunk) -> Chunk:
-    """Return patterns that are few enough to go through for every model."""
-    step = -(-chunks.count.size // PATTERNS)
-    return jax.tree.map(lambda leaf: leaf if leaf.ndim == 1 else leaf[:, ::step], chunks)
+def _some(patterns: Patterns) -> Chunk:
+    """Return patterns that are few enough to go through for every model: one chunk of each stratum."""
+    chunks, length = patterns.chunks, patterns.chunks.count.shape[1]
+    count, stratum = np.asarray(chunks.count).ravel(), np.repeat(np.asarray(chunks.stratum), length)
+    of_strata = [np.flatnonzero((stratum == s) & (count > 0)) for s in range(stratum.max() + 1)]
+    longest = min(PATTERNS, max(map(len, of_strata)))
+    rows = [of[np.linspace(0, len(of) - 1, longest).astype(int)] for of in of_strata]
+    # A stratum of few patterns is filled up with its own, counted once.
+    once = np.stack([np.diff(of, prepend=-1) > 0 for of in rows])
+
+    def gathered(leaf: Array) -> Array:
+        return jnp.asarray(np.asarray(leaf).reshape(len(count), *leaf.shape[2:])[np.stack(rows)])
+
+    leaves = {of.name: getattr(chunks, of.name) for of in fields(chunks) if of.name != "stratum"}
+    some = Chunk(**{name: gathered(leaf) for name, leaf in leaves.items()}, stratum=jnp.arange(len(rows)))
+    return replace(some, count=some.count * once)
 
 
 def _posterior(
-    among: Float[Array, "row node"], curves: _Curves, prior: _Prior, answered: _Answered
-) -> tuple[Flat, Float[Array, "unknown unknown"]]:
-    """Return a model's unknowns by the normal approximation: the mode, and a root of the covariance."""
+    among: Float[Array, "row node"], curves: _Curves, prior: _Prior, answered: _Answered, further: Array | float = 1.0
+) -> NormalApproximation:
+    """Return a model's unknowns, if its departures vary by a factor further than the prior says."""
 
     def minus_log_posterior(flat: Flat) -> Float[Array, ""]:
         curve = curves.of(flat)
         right, wrong = (_likely(among, ndtr(of), answered.stratum) for of in (curve, -curve))
-        return prior.minus_log(flat) - answered.right @ jnp.log(right) - answered.wrong @ jnp.log(wrong)
+        return prior.minus_log(flat, further) - answered.right @ jnp.log(right) - answered.wrong @ jnp.log(wrong)
 
-    found = normal_approximation(minus_log_posterior, prior.location)
-    return found.location, found.root
+    return normal_approximation(minus_log_posterior, prior.location)
 
 
 def _likely(
@@ -335,6 +381,11 @@ def _likely(
     """Return the probability of a response to images of each row, from that at each node."""
     every = among @ probability.T
     return jnp.maximum(jnp.take_along_axis(every, stratum[:, None], axis=1)[:, 0], SMALLEST)
+
+
+def _apart(unknowns: int) -> Float[Array, "unknown unknown"]:
+    """Return the covariance of departures from the mean curve before any curve is known."""
+    return jnp.diag(jnp.full(unknowns, APART**2).at[len(KNOTS) :].set(BETWEEN**2))
 
 
 def _prior_of_another(fitted: Float[Array, "model unknown"]) -> _Prior:
@@ -347,14 +398,14 @@ def _prior_of_another(fitted: Float[Array, "model unknown"]) -> _Prior:
     off, ahead = level - level.mean(), fitted - fitted.mean(0)
     along = off @ ahead / (off @ off)
     apart = ahead - jnp.outer(off, along)
-    prior = jnp.diag(jnp.full(len(along), APART**2).at[len(KNOTS) :].set(BETWEEN**2))
-    spread = (apart.T @ apart + FEWEST * prior) / (len(fitted) - 2 + FEWEST)
-    return _Prior(fitted.mean(0), FURTHER * spread + COMMON**2 * jnp.outer(along, along))
+    spread = (apart.T @ apart + FEWEST * _apart(fitted.shape[1])) / (len(fitted) - 2 + FEWEST)
+    return _Prior(fitted.mean(0), COMMON * along, spread)
 
 
 @jax.jit
 def _unseen_right(
     inferred: _Inferred,
+    prior: _Prior,
     stratum: Int[Array, "pattern"],
     row: Int[Array, "row"],
     answered: _Answered,
@@ -362,14 +413,17 @@ def _unseen_right(
     key: Array,
 ) -> Float[Array, "own stratum"]:
     """Return draws of how many images that it was not shown a new model gets right, by stratum."""
-    curves, own, among = inferred.curves, *jax.random.split(key)
-    location, root = _posterior(inferred.among[row], curves, inferred.prior, answered)
+    curves, (pick, own, scatter) = inferred.curves, jax.random.split(key, 3)
+    among = inferred.among[row]
+    found = jax.lax.map(lambda further: _posterior(among, curves, prior, answered, further), jnp.array(FURTHER))
+    picked = jax.random.categorical(pick, found.log_evidence, shape=(OWN_DRAWS,))
+    normal = jax.random.normal(own, (OWN_DRAWS, found.location.shape[1]))
+    flat = found.location[picked] + jnp.einsum("sab,sb->sa", found.root[picked], normal)
     strata = len(curves.mean)
     images = jnp.zeros((strata, len(unseen))).at[stratum, jnp.arange(len(unseen))].set(unseen)
     at_node = images @ inferred.among
-    flat = location + jax.random.normal(own, (OWN_DRAWS, len(location))) @ root.T
     expected = jax.lax.map(lambda of: (at_node * ndtr(curves.of(of))).sum(1), flat)
     # How responses scatter around that differs little from draw to draw.
-    likely = _likely(inferred.among, ndtr(curves.of(location)), stratum)
+    likely = _likely(inferred.among, ndtr(curves.of(flat.mean(0))), stratum)
     sd = jnp.sqrt(images @ (likely * (1 - likely)))
-    return jnp.clip(expected + sd * jax.random.normal(among, expected.shape), 0, images.sum(1))
+    return jnp.clip(expected + sd * jax.random.normal(scatter, expected.shape), 0, images.sum(1))
