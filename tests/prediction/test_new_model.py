@@ -127,6 +127,19 @@ def test_gaps_and_several_showings_count(fitted: Fit):
     assert binom.cdf(((low <= truth) & (truth <= high)).sum(1).min(), 40, 0.9) > 1e-5
 
 
+def test_fitted_models_that_are_all_alike_serve():
+    values = {"skill": np.zeros(3), "population.mean": np.array(MEAN), "population.sd": np.array(SD)}
+    responses = WORLD.responses
+    same = Responses(responses.dataset.isel(model=[5, 5, 5]).assign_coords(model=["a", "b", "c"]))
+    right = answers(WORLD, 87, np.array([1.0]), np.ones(1))
+    table = predicted(told(same, recht_et_al(), values, draws=2), part(WORLD, right, np.ones((1, 2500), bool)))
+    np.testing.assert_allclose(table.table()["accuracy"], [right[0, of].mean() for of in responses.member])
+    shown = at_random(88, 1, np.arange(2500), 2500)
+    found = predicted(told(same, recht_et_al(), values, draws=2), part(WORLD, right, shown)).table()
+    assert np.isfinite(found["accuracy"]).all()
+    assert found["sd"].between(0.01, 0.2).all()
+
+
 @pytest.mark.parametrize("specification", [
     Specification(independent(), with_lapses(slopes(logistic()), per_model=True), normal()),
     Specification(losing(), logistic(), with_unlearnable(skew_normal())),

@@ -63,6 +63,9 @@ FURTHER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Factors by which the variance of a new model's departures may differ from that of the fitted models'. All are as
 likely before: the new model may be a near-copy of a fitted one, and unlike any."""
 
+TINY = 1e-6
+"""What is added to a sum of squares so that it can be divided by."""
+
 SMALLEST = 1e-12
 """Probability of a response at least, so that its logarithm is a number."""
 
@@ -185,18 +188,19 @@ def predict_models(
         grid = grid_of(named_draws(specification, values, sizes), arrays)
         given = [_given(patterns, *of) for of in zip(right, shown, strict=True)]
         stratum = jnp.repeat(arrays.chunks.stratum, patterns.chunks.count.shape[1])
-        first = {path: of[0] for path, of in values.items()}
-        # From one draw to the next they hardly differ.
-        fitted = jax.jit(partial(_fitted_curves, specification, sizes))(first, arrays, _some(patterns), grid)
-        prior = _prior_of_another(fitted)
+        every = [{path: of[n] for path, of in values.items()} for n in range(len(jax.tree.leaves(values)[0]))]
+        keys = jax.random.split(jax.random.key(random_seed), (len(every), len(given)))
         infer = jax.jit(partial(_inferred, specification, sizes, len(strata.names)))
-        keys = jax.random.split(jax.random.key(random_seed), (len(jax.tree.leaves(values)[0]), len(given)))
-        found = []
-        for n, of_draw in enumerate(tqdm(keys, desc="new models", unit=" draws", disable=None if progress else True,
-                                         leave=False)):
-            inferred = infer({path: of[n] for path, of in values.items()}, arrays, grid)
-            found.append([np.asarray(_unseen_right(inferred, prior, stratum, *of, key))
-                          for of, key in zip(given, of_draw, strict=True)])
+        with tqdm(total=1 + len(every), desc="new models", disable=None if progress else True, leave=False) as bar:
+            # From one draw to the next they hardly differ.
+            fitted = jax.jit(partial(_fitted_curves, specification, sizes))(every[0], arrays, _some(patterns), grid)
+            prior = _prior_of_another(fitted)
+            found = []
+            for drawn, of_draw in zip(every, keys, strict=True):
+                bar.update()
+                inferred = infer(drawn, arrays, grid)
+                found.append([np.asarray(_unseen_right(inferred, prior, stratum, *of, key))
+                              for of, key in zip(given, of_draw, strict=True)])
     known = (share @ of_stratum)[:, None]
     counts = known + np.concatenate(found, axis=1)  # (model, draw, stratum)
     accuracy = np.einsum("mds,ts->dtm", counts / of_stratum.sum(0), strata.weights)
@@ -396,7 +400,8 @@ def _prior_of_another(fitted: Float[Array, "model unknown"]) -> _Prior:
     """
     level = fitted[:, : len(KNOTS)].mean(1)
     off, ahead = level - level.mean(), fitted - fitted.mean(0)
-    along = off @ ahead / (off @ off)
+    # Models that are all alike leave it to the knots.
+    along = (off @ ahead + TINY * (jnp.arange(fitted.shape[1]) < len(KNOTS))) / (off @ off + TINY)
     apart = ahead - jnp.outer(off, along)
     spread = (apart.T @ apart + FEWEST * _apart(fitted.shape[1])) / (len(fitted) - 2 + FEWEST)
     return _Prior(fitted.mean(0), COMMON * along, spread)
