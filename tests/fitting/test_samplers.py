@@ -1,12 +1,18 @@
 """Four ways to one posterior: marginal NUTS, the normal approximation, the joint model, and PyMC."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from difficulty_model.fitting import Fit, fit
+from difficulty_model.fitting import nuts as nuts_module
+from difficulty_model.fitting.density import Density
 from difficulty_model.fitting.diagnostics import mixing
+from difficulty_model.fitting.mode import Mode
 from difficulty_model.fitting.nuts import DEPTH, _off_resonance
+from difficulty_model.likelihood import Grid
 from worlds import World, simulate
 
 
@@ -63,6 +69,28 @@ def test_chains_take_that_step_size_and_end_all_the_same(world: World, monkeypat
     monkeypatch.setattr("difficulty_model.fitting.nuts._off_resonance", lambda _: 1e-3)  # no trajectory turns
     fitted = fit(world.responses, draws=4, chains=1, random_seed=0, progress=False)
     assert (fitted.tree["sample_stats"]["n_steps"] == 2**DEPTH - 1).all()
+
+
+@pytest.mark.parametrize(("diverging", "tried"), [(set(), [0.8]), ({0.8}, [0.8, 0.95]), ({0.8, 0.95}, [0.8, 0.95])])
+def test_diverging_chains_are_sampled_again_with_shorter_steps(
+    world: World, monkeypatch: pytest.MonkeyPatch, diverging: set[float], tried: list[float]
+):
+    asked = []
+
+    def chains(density: Density, mode: Mode, grid: Grid, acceptance: float, **options: Any):  # noqa: ANN401
+        flat, recorded = sampled(density, mode, grid, acceptance, **options)
+        asked.append((acceptance, recorded["num_steps"].mean()))
+        recorded["diverging"][0, 0] = acceptance in diverging
+        return flat, recorded
+
+    sampled = nuts_module._chains
+    monkeypatch.setattr(nuts_module, "_chains", chains)
+    fitted = fit(world.responses, random_seed=0, draws=60, chains=2, progress=False)
+    assert [acceptance for acceptance, _ in asked] == tried
+    assert fitted.diagnostics["divergences"] == (tried[-1] in diverging)
+    # The draws are those of the last, and its steps are shorter: a trajectory takes more.
+    assert fitted.tree["sample_stats"]["n_steps"].mean() == pytest.approx(asked[-1][1])
+    assert [steps for _, steps in asked] == sorted(steps for _, steps in asked)
 
 
 def test_laplace_agrees_with_nuts(world: World, nuts: Fit):

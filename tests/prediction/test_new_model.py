@@ -83,9 +83,9 @@ def test_intervals_hold_the_truth_however_images_are_drawn(fitted: Fit, which: s
     for of in (0.5, 0.9):
         low, high = np.quantile(found.accuracy.values, [(1 - of) / 2, (1 + of) / 2], axis=0)
         for count in ((low <= truth) & (truth <= high)).sum(1):
-            # The slopes of these models differ more than those of the fitted ones: intervals may be too wide.
+            # The slopes of these models differ more than those of the fitted ones: intervals may be somewhat too wide.
             assert binom.cdf(count, models, of) > 1e-4
-            assert count < models * (1 + of) / 2 + 10
+            assert binom.sf(count, models, 1 - (1 - of) / 2) > 1e-4
 
 
 def test_it_is_better_than_the_plain_average(fitted: Fit):
@@ -111,8 +111,8 @@ def test_what_was_measured_on_all_images_is_known(fitted: Fit):
     assert found.loc["n0", "sd"].to_numpy().max() < 1e-12
     assert found.loc[("n1", "old"), "sd"] < 1e-12
     assert 0.002 < found.loc[("n1", "new"), "sd"] < 0.04
-    assert found["shown"].tolist() == [1500, 1000, 1500, 0]
-    assert found["images"].tolist() == [1500, 1000, 1500, 1000]
+    assert found["shown"].tolist() == [1500, 1500, 1000, 0]
+    assert found["images"].tolist() == [1500, 1500, 1000, 1000]
     assert np.isnan(found.loc[("n1", "new"), "measured"])
 
 
@@ -158,7 +158,7 @@ def test_every_specification_predicts(specification: Specification):
     right = answers(WORLD, 81, np.linspace(-0.2, 1.8, 20), np.ones(20))
     shown = at_random(82, 20, images, 2500)
     table = predicted(told(known, specification, typical, draws=4), part(WORLD, right, shown)).table()
-    truth = np.stack([right[:, member].mean(1) for member in known.member], axis=1).ravel()
+    truth = np.stack([right[:, member].mean(1) for member in known.member]).ravel()
     # Curves are free, so that a specification that is somewhat wrong predicts all the same.
     assert np.sqrt(np.mean((table["accuracy"].to_numpy() - truth) ** 2)) < 0.06
     assert table["sd"].to_numpy().max() < 0.1
@@ -166,7 +166,7 @@ def test_every_specification_predicts(specification: Specification):
 
 @pytest.mark.parametrize(("change", "message"), [
     (lambda given: given.dataset.assign_coords(model=["m3", "other"]), "'m3' is one that was fitted"),
-    (lambda given: given.dataset.assign_coords(image=[f"no {image}" for image in given.images]), "'no i0'"),
+    (lambda given: given.dataset.assign_coords(image=[f"no {image}" for image in given.images]), "'no i0', and model"),
 ])
 def test_what_cannot_be_predicted_is_told(fitted: Fit, change, message: str):  # noqa: ANN001
     right = answers(WORLD, 83, np.zeros(2), np.ones(2))

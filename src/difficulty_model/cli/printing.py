@@ -153,12 +153,8 @@ def print_prediction(plain: dict[str, Any]) -> None:
         "model", "predicted", "measured", "shown", title=f"On the {plain['images']} images of {test_set}",
         caption=f"accuracy in %, ± is half of a {plain['level']:.0%} interval; measured on the images shown",
     )
-    for model in plain["models"]:
-        measured = "" if model["measured"] is None else f"{100 * model['measured']:.1f}"
-        table.add_row(
-            model["model"], _percent(model["accuracy"], [model["low"], model["high"]]), measured,
-            f"{model['shown']}" if model["shown"] else "",
-        )
+    for row in plain["models"]:
+        table.add_row(row["model"], *_predicted(row))
     out.print(table)
     of = plain["unknowns"]
     print_lines(plain["like"], test_set, [("predicted", _spread(of["u"]), _spread(of["v"]))])
@@ -169,15 +165,11 @@ def print_prediction(plain: dict[str, Any]) -> None:
 def print_new_models(plain: dict[str, Any]) -> None:
     """Print new models' predicted accuracies on every test set."""
     table = Table(
-        "model", "test set", "images", "predicted", "measured", "shown",
+        "test set", "images", "model", "predicted", "measured", "shown",
         caption=f"accuracy in %, ± is half of a {plain['level']:.0%} interval; measured on the images shown",
     )
     for row in plain["models"]:
-        measured = "" if row["measured"] is None else f"{100 * row['measured']:.1f}"
-        table.add_row(
-            row["model"], row["test_set"], f"{row['images']}", _percent(row["accuracy"], [row["low"], row["high"]]),
-            measured, f"{row['shown']}" if row["shown"] else "",
-        )
+        table.add_row(row["test_set"], f"{row['images']}", row["model"], *_predicted(row))
     out.print(table)
 
 
@@ -208,6 +200,12 @@ def observed_rows(line: "ObservedLine") -> list[tuple[str, str, str]]:
 
 def _spread(of: dict[str, Any]) -> str:
     return f"{of['mean']:.3f} ± {of['sd']:.3f}"
+
+
+def _predicted(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Return a predicted accuracy, and what was measured on how many images, if any."""
+    predicted = _percent(row["accuracy"], [row["low"], row["high"]])
+    return (predicted, f"{100 * row['measured']:.1f}", f"{row['shown']}") if row["shown"] else (predicted, "", "")
 
 
 def _percent(value: float | None, interval: list[float | None]) -> str:

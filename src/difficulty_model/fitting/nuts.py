@@ -62,10 +62,10 @@ def sample_nuts(
     mode = find_mode(density, progress=progress)
     # The posterior and its normal approximation reach about equally far: one grid serves both.
     grid = density.grid_at(draw_normal(mode, draws=100, random_seed=random_seed))
-    sizes = {"draws": draws, "chains": chains, "random_seed": random_seed, "progress": progress}
-    flat, recorded = _chains(density, mode, grid, ACCEPTANCE[0], **sizes)
+    options = {"draws": draws, "chains": chains, "random_seed": random_seed, "progress": progress}
+    flat, recorded = _chains(density, mode, grid, ACCEPTANCE[0], **options)
     if recorded["diverging"].any():
-        flat, recorded = _chains(density, mode, grid, ACCEPTANCE[1], **sizes)
+        flat, recorded = _chains(density, mode, grid, ACCEPTANCE[1], **options)
     statistics = {ours: recorded[theirs] for theirs, ours in STATISTICS.items()}
     return sample_of(density, flat, grid, statistics=statistics, diagnostics={"mode_decrement": mode.decrement})
 
@@ -81,8 +81,8 @@ def _chains(
     total = warmup_blocks + chains * (burn_in_blocks + kept_blocks)
     keys = jax.random.split(jax.random.key(random_seed), chains + 1)
 
-    with tqdm(total=total * BLOCK, desc="NUTS", unit=" draws", disable=None if progress else True,
-              leave=False) as bar:
+    with tqdm(total=total * BLOCK, desc=f"NUTS, acceptance {acceptance}", unit=" draws",
+              disable=None if progress else True, leave=False) as bar:
 
         def advance(state: HMCState, blocks: int) -> tuple[HMCState, list]:
             recorded = []

@@ -37,7 +37,7 @@ def plot_new_models(prediction: ModelPrediction, fitted: Responses, figure: "Fig
                     elinewidth=1, label="predicted, 95%")
         if np.isfinite(measured).any():
             ax.plot(measured, place, "x", color="C3", markersize=6, label="measured on the images shown")
-        for name, x, y in zip(new["model"], low, place, strict=True):
+        for name, x, y in zip(new["model"], np.fmin(low, measured), place, strict=True):
             ax.annotate(f"{name} ", (x, y), ha="right", va="center", fontsize="x-small")
         ax.set(xlabel=f"accuracy on {test_set} (%)", yticks=[])
         ax.margins(x=0.15)

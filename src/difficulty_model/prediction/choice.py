@@ -2,23 +2,16 @@
 
 Most images tell little: nearly all models are right on them, or nearly none. The plain average over a stratum of images
 has the smallest standard error for its size if each stratum is sampled in proportion to the standard deviation within
-(Neyman, 1934); here every image is a stratum by how likely models are right on it. Images of one difficulty alone would
+(Neyman, 1934); here an image is chosen so by how likely models are right on it. Images of one difficulty alone would
 tell more of a model whose response curve is known, and mislead about one whose curve differs.
 """
 
-from functools import partial
-
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.fitting import Fit
-from difficulty_model.fitting.addition import drawn_values
-from difficulty_model.fitting.images import patterns_of
-from difficulty_model.fitting.result import grid_of
-from difficulty_model.prediction.new_model import inferred_difficulties, require_independent
-from difficulty_model.specification import named_draws
+from difficulty_model.prediction.known_images import difficulties, known_images
 from difficulty_model.types import FloatArray
 
 LEAST = 0.1
@@ -48,7 +41,6 @@ def choose_images(fit: Fit, images: int, *, test_set: str | None = None, random_
     InputError
         If there are not so many images, or the fit lacks the test set or has families of models.
     """
-    require_independent(fit)
     known = fit.responses.test_sets
     if test_set is not None and test_set not in known:
         raise unknown_name("test set in this fit", test_set, known)
@@ -77,14 +69,9 @@ def _shares(size: FloatArray, images: int) -> FloatArray:
 
 def _chances(fit: Fit) -> FloatArray:
     """Return the probability that a model like the fitted ones is right on each image."""
-    specification, patterns = fit.specification, patterns_of(fit.responses, fit.specification)
-    sizes = {str(dim): size for dim, size in fit.posterior.sizes.items()}
+    (drawn,), patterns, grid = known_images(fit, at_most=1)
     with jax.enable_x64(True):
-        values = drawn_values(fit.posterior, specification, at_most=1)
-        arrays = jax.tree.map(jnp.asarray, patterns)
-        grid = grid_of(named_draws(specification, values, sizes), arrays)
-        infer = jax.jit(partial(inferred_difficulties, specification, sizes))
-        among, right = infer({path: of[0] for path, of in values.items()}, arrays, grid)
-        by_pattern = np.asarray(among @ right.mean(1).T)
+        among, right = difficulties(drawn, patterns, grid)
+        by_pattern = np.asarray(among @ right.T)
     stratum = fit.responses.strata().of_image if by_pattern.shape[1] > 1 else 0
-    return by_pattern[patterns.of_image, stratum]
+    return by_pattern[np.asarray(patterns.of_image), stratum]

@@ -84,8 +84,9 @@ class ModelPrediction:
     accuracy : xarray.DataArray
         Draws of the share of a test set's images that each model gets right, (draw, test_set, model).
     measured : pandas.DataFrame
-        What was given, one row per model and test set: `model`, `test_set`; `images`, how many it has; `shown`, how
-        many responses were given; `measured`, the share of these that are right, not a number where none was given.
+        What was given, one row per test set and model: `test_set`, `model`; `images`, how many the test set has;
+        `shown`, how many responses were given; `measured`, the share of these that are right, not a number where none
+        was given.
     """
 
     accuracy: xr.DataArray
@@ -99,8 +100,7 @@ class ModelPrediction:
         pandas.DataFrame
             The columns of `measured`; `accuracy`, `sd`, `low`, `high`, as predicted, as shares.
         """
-        by_row = self.accuracy.transpose("draw", MODEL, TEST_SET).values
-        found = summary(by_row.reshape(len(by_row), -1), level=level)
+        found = summary(self.accuracy.values.reshape(self.accuracy.sizes["draw"], -1), level=level)
         return self.measured.assign(accuracy=found.pop("mean"), **found)
 
     @property
@@ -108,7 +108,7 @@ class ModelPrediction:
         """The same in ArviZ's groups: `posterior_predictive` (accuracies), `observed_data`."""
         return xr.DataTree.from_dict({
             "posterior_predictive": self.accuracy.to_dataset(name="accuracy").expand_dims(chain=[0]),
-            "observed_data": self.measured.set_index([MODEL, TEST_SET]).to_xarray(),
+            "observed_data": self.measured.set_index([TEST_SET, MODEL]).to_xarray(),
         })
 
     def as_dict(self, *, level: float = LEVEL) -> dict[str, Any]:
