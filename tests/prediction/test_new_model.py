@@ -101,6 +101,31 @@ def test_it_is_better_than_the_plain_average(fitted: Fit):
     assert table["sd"].mean() == pytest.approx(ours, rel=0.25)
 
 
+def test_models_unlike_any_fitted_one_show(fitted: Fit):
+    # Right on easy images six times in ten only, as no fitted model is.
+    models = 150
+    able = answers(WORLD, 89, np.full(models, 1.5), np.ones(models))
+    right = able & (np.random.default_rng(91).random(able.shape) < 0.6)
+    images = np.argsort(-WORLD.responses.right.mean(0), kind="stable")[:1500]
+    found = predicted(fitted, part(WORLD, right, at_random(92, models, images, 2500)))
+    truth = np.stack([right[:, member].mean(1) for member in WORLD.responses.member])
+    low, high = np.quantile(found.accuracy.values, [0.05, 0.95], axis=0)
+    assert binom.cdf(((low <= truth) & (truth <= high)).sum(1).min(), models, 0.9) > 1e-4
+
+
+def test_responses_to_images_that_were_not_shown_scatter(fitted: Fit):
+    models = 20
+    right = answers(WORLD, 93, np.full(models, 1.0), np.ones(models))
+    shown = np.ones(right.shape, bool)
+    for j in range(models):
+        shown[j, np.random.default_rng(j).choice(1500, 300, replace=False)] = False
+    table = predicted(fitted, part(WORLD, right, shown)).table().set_index("test_set").loc["old"]
+    # Of known difficulty they vary less, and of an unknown one more.
+    chance = ndtr(1.0 - WORLD.difficulty[:1500])
+    least, most = np.sqrt(300 * (chance * (1 - chance)).mean()), np.sqrt(300 * chance.mean() * (1 - chance.mean()))
+    assert least < 1500 * table["sd"].mean() < most
+
+
 def test_what_was_measured_on_all_images_is_known(fitted: Fit):
     right = answers(WORLD, 77, np.array([0.5, 1.5]), np.ones(2))
     shown = np.ones((2, 2500), bool)
