@@ -2,12 +2,21 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
 KEPT: list[object] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled_code_goes() -> Iterator[None]:
+    """Let go of what a module of tests compiled: it takes gigabytes, and more maps than Linux lets a process have."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
 
 
 @pytest.fixture(scope="session")
