@@ -1,22 +1,25 @@
 """New models from few images, drawn at random or chosen: predicted accuracies beside the plain average.
 
 Each family of models is left out in turn, fitted without, and its members are predicted from their responses to some of
-the images, many times. Models that the file of families does not name are families of one.
+the images, many times; in two steps, half of these are chosen once the others were answered. Models that the file of
+families does not name are families of one.
 
 Run as ``python benchmarks/new_models.py responses.nc --families data/imagenetv2/families.csv
 --test-set imagenet-validation-original``.
 """
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from difficulty_model import Responses, choose_images, fit, load_responses, predict_models
+from difficulty_model import Responses, choose_images, combine, fit, load_responses, predict_models
 
 IMAGES, LEVEL = (100, 200), 0.9
+DRAWN = "random", "chosen", "in two steps"
 
 
 def of_family(responses: Responses, family: list[str], repetitions: int, seed: int) -> pd.DataFrame:
@@ -25,33 +28,33 @@ def of_family(responses: Responses, family: list[str], repetitions: int, seed: i
     new = responses.select(models=family)
     fitted = fit(old, method="laplace", random_seed=seed, progress=False)
     truth = new.right.mean(1)
-    place = pd.Index(new.images)
-    samples = {}
-    for n in IMAGES:
-        for r in range(repetitions):
-            rng = np.random.default_rng([seed, r, n])
-            samples["random", n, r] = rng.choice(len(place), n, replace=False)
-            samples["chosen", n, r] = place.get_indexer(pd.Index(choose_images(fitted, n, random_seed=1000 * seed + r)))
-    # Every sample of every member as a model of its own, so that all are predicted by one call.
-    shown = np.zeros((len(family), len(samples), len(place)), bool)
-    for k, chosen in enumerate(samples.values()):
-        shown[:, k, chosen] = True
-    names = [f"{model} {k}" for model in family for k in range(len(samples))]
-    right = (shown & (new.right > 0)[:, None]).reshape(len(names), -1)
-    given = Responses.from_arrays(
-        right, shown=shown.reshape(right.shape), models=names, images=new.images,
-        member={new.test_sets[0]: np.ones(len(place), bool)},
-    )
+    samples, answers = [], []
+    for n, r in np.ndindex(len(IMAGES), repetitions):
+        n, chosen = IMAGES[n], partial(choose_images, fitted, random_seed=1000 * seed + r)
+        drawn = list(np.random.default_rng([seed, r, n]).choice(new.images, n, replace=False))
+        every, half = chosen(n), chosen(n // 2)
+        for j, model in enumerate(family):
+            further = chosen(n - n // 2, after=_answers(new, model, half, "first half"))
+            for how, images in zip(DRAWN, (drawn, every, half + further), strict=True):
+                samples.append((j, how, n))
+                answers.append(_answers(new, model, images, f"{model} {how} {n} {r}"))
+    given = combine(*answers)
     table = predict_models(fitted, given, random_seed=seed, progress=False).table(level=LEVEL)
     rows = []
-    for (j, k), (_, row) in zip(np.ndindex(shown.shape[:2]), table.iterrows(), strict=True):
-        kind, n, _ = list(samples)[k]
+    for (j, drawn, n), (_, row) in zip(samples, table.iterrows(), strict=True):
         rows.append({
-            "images": n, "drawn": kind, "model": family[j], "plain": 100 * abs(row["measured"] - truth[j]),
+            "images": n, "drawn": drawn, "model": family[j], "plain": 100 * abs(row["measured"] - truth[j]),
             "predicted": 100 * abs(row["accuracy"] - truth[j]), "sd": 100 * row["sd"],
             "inside": 100 * float(row["low"] <= truth[j] <= row["high"]),
         })
     return pd.DataFrame(rows)
+
+
+def _answers(new: Responses, model: str, images: list[str], name: str) -> Responses:
+    """Return one model's responses to some images, under another name."""
+    right = new.right[new.models.index(model), pd.Index(new.images).get_indexer(pd.Index(images))]
+    member = {new.test_sets[0]: np.ones(len(images), bool)}
+    return Responses.from_arrays(right[None], models=[name], images=images, member=member)
 
 
 def main() -> None:

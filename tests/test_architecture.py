@@ -18,6 +18,7 @@ LAYERS = [
     {"posterior"},
     {"observed", "relation", "answering"},
     {"predicted_law", "prediction", "checking", "simulation"},
+    {"collecting"},
     {"misfit", "comparison", "exporting", "calibration"},
     {"plots"},
     {"cli"},

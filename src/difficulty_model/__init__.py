@@ -13,6 +13,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from difficulty_model.calibration import calibrate
     from difficulty_model.checking import check_responses, fix_responses
+    from difficulty_model.collecting import (
+        AnnotatedImages,
+        CollectionPlan,
+        Collections,
+        Frequencies,
+        GivenPool,
+        MatchedFrequency,
+        Threshold,
+        TopImages,
+        Uniform,
+        choose_candidates,
+        collect,
+        collect_responses,
+    )
     from difficulty_model.comparison import compare, loo, predict_held_out, predict_left_out
     from difficulty_model.errors import InputError
     from difficulty_model.examples import load_example
@@ -22,6 +36,7 @@ if TYPE_CHECKING:
     from difficulty_model.observed import observed_line
     from difficulty_model.plots import (
         plot_calibration,
+        plot_collections,
         plot_law,
         plot_misfit,
         plot_new_models,
@@ -35,7 +50,15 @@ if TYPE_CHECKING:
         skill_table,
     )
     from difficulty_model.predicted_law import Law, law_between, replicated_accuracies
-    from difficulty_model.prediction import ModelPrediction, Prediction, choose_images, predict_models, predict_test_set
+    from difficulty_model.prediction import (
+        ModelPrediction,
+        Prediction,
+        choose_images,
+        choose_models,
+        images_within,
+        predict_models,
+        predict_test_set,
+    )
     from difficulty_model.responses import Responses, combine, load_responses
     from difficulty_model.simulation import Simulation, TestSetPlan, simulate, simulate_responses
     from difficulty_model.specification import Prior, Specification
@@ -65,6 +88,8 @@ _HOME = {
     "ModelPrediction": "prediction",
     "Prediction": "prediction",
     "choose_images": "prediction",
+    "choose_models": "prediction",
+    "images_within": "prediction",
     "predict_models": "prediction",
     "predict_test_set": "prediction",
     "Simulation": "simulation",
@@ -72,12 +97,25 @@ _HOME = {
     "simulate": "simulation",
     "simulate_responses": "simulation",
     "plot_calibration": "plots",
+    "plot_collections": "plots",
     "plot_law": "plots",
     "plot_misfit": "plots",
     "plot_new_models": "plots",
     "plot_prediction": "plots",
     "plot_simulation": "plots",
     "calibrate": "calibration",
+    "AnnotatedImages": "collecting",
+    "CollectionPlan": "collecting",
+    "Collections": "collecting",
+    "Frequencies": "collecting",
+    "GivenPool": "collecting",
+    "MatchedFrequency": "collecting",
+    "Threshold": "collecting",
+    "TopImages": "collecting",
+    "Uniform": "collecting",
+    "choose_candidates": "collecting",
+    "collect": "collecting",
+    "collect_responses": "collecting",
     "check_fit": "misfit",
     "compare": "comparison",
     "loo": "comparison",
@@ -86,9 +124,15 @@ _HOME = {
 }
 
 __all__ = [
+    "AnnotatedImages",
+    "CollectionPlan",
+    "Collections",
     "Fit",
+    "Frequencies",
+    "GivenPool",
     "InputError",
     "Law",
+    "MatchedFrequency",
     "ModelPrediction",
     "Prediction",
     "Prior",
@@ -96,15 +140,23 @@ __all__ = [
     "Simulation",
     "Specification",
     "TestSetPlan",
+    "Threshold",
+    "TopImages",
+    "Uniform",
     "calibrate",
     "check_fit",
     "check_responses",
+    "choose_candidates",
     "choose_images",
+    "choose_models",
+    "collect",
+    "collect_responses",
     "combine",
     "compare",
     "draw_difficulties",
     "fit",
     "fix_responses",
+    "images_within",
     "law_between",
     "load_example",
     "load_fit",
@@ -112,6 +164,7 @@ __all__ = [
     "loo",
     "observed_line",
     "plot_calibration",
+    "plot_collections",
     "plot_law",
     "plot_misfit",
     "plot_new_models",

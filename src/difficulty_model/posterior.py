@@ -86,9 +86,12 @@ def laid_out(numbers: Specification, images: Patterns) -> OnGrid:
         images = jax.tree.map(jnp.asarray, images)
         grid = grid_of(numbers, images)
         difficulty, right, share = _laid_out(numbers, images, grid)
-    difficulty = np.asarray(difficulty)
-    atom = np.abs(difficulty) >= INFINITE
-    return OnGrid(np.where(atom, np.copysign(np.inf, difficulty), difficulty), np.asarray(right), np.asarray(share))
+    return OnGrid(with_infinity(np.asarray(difficulty)), np.asarray(right), np.asarray(share))
+
+
+def with_infinity(nodes: Float[np.ndarray, "node"]) -> Float[np.ndarray, "node"]:
+    """Return the difficulty of every node: infinite where the nodes stand for images that nobody learns, or misses."""
+    return np.where(np.abs(nodes) >= INFINITE, np.copysign(np.inf, nodes), nodes)
 
 
 @jax.jit

@@ -173,6 +173,39 @@ def print_new_models(plain: dict[str, Any]) -> None:
     out.print(table)
 
 
+def print_collections(plain: dict[str, Any]) -> None:
+    """Print what strategies make of a pool."""
+    of: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in plain["strategies"]:
+        of.setdefault(row["strategy"], {})[row["quantity"]] = row
+    table = Table(
+        "strategy", "seen", "true", "harder", "u", "v", "points", "by noise",
+        title="Test sets as strategies choose them",
+        caption=f"mean selection frequency as annotators say and in truth, difficulty in probit units, the line from "
+                f"the reference, mean change of accuracy and the part that annotators' noise makes; ± sd over "
+                f"{plain['collections']} collections",
+    )
+    for name, row in of.items():
+        table.add_row(
+            name, *(f"{row[q]['mean']:.3f}" for q in ("seen", "frequency")),
+            *(_spread(row[q]) for q in ("harder", "u", "v")),
+            *(f"{row[q]['mean']:.1f} ± {row[q]['sd']:.1f}" for q in ("points", "noise")),
+        )
+    out.print(table)
+
+
+def print_models(plain: dict[str, Any]) -> None:
+    """Print models to run on a new test set, in order."""
+    table = Table(
+        "run", "model", "then ±", title=f"Models to run on {plain['images']} images of a new test set",
+        caption="sd of all models' predicted accuracies in points, root mean square, once this one and those before "
+                "were run",
+    )
+    for place, row in enumerate(plain["models"], start=1):
+        table.add_row(f"{place}", row["model"], f"{row['sd']:.2f}")
+    out.print(table)
+
+
 def print_lines(original: str, new: str, rows: list[tuple[str, str, str]]) -> None:
     """Print lines between two test sets, one per row."""
     table = Table(

@@ -1,4 +1,4 @@
-"""Commands that ask a fit: `law`, `simulate`, `predict`, `plan`."""
+"""Commands that ask a fit: `law`, `simulate`, `predict`."""
 
 import json
 from pathlib import Path
@@ -151,30 +151,6 @@ def predict(
         print(json.dumps(plain, indent=2))
     else:
         show(plain)
-
-
-@app.command(epilog="Example: `difficulty-model plan fit.nc --images 100 --test-set original -o chosen.txt`")
-def plan(
-    fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it.")],
-    images: Annotated[int, typer.Option(help="To run the new model on.")],
-    test_set: Annotated[
-        str | None, typer.Option(help="Choose images of this fitted test set; of all by default.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Of the choice.")] = 0,
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the names to this file.")] = None,
-) -> None:
-    """Choose the images to run a new model on, so that `predict` tells its accuracies best; one name per line."""
-    from difficulty_model.files import written_whole
-    from difficulty_model.fitting import load_fit
-    from difficulty_model.prediction import choose_images
-
-    names = choose_images(load_fit(fit), images, test_set=test_set, random_seed=seed)
-    chosen = "".join(f"{name}\n" for name in names)
-    if output is None:
-        print(chosen, end="")
-    else:
-        with written_whole(output) as temporary:
-            temporary.write_text(chosen, encoding="utf-8")
 
 
 def _numbers_of(given: list[str], option: str, *, default: float | None = None) -> dict[str, float]:

@@ -31,6 +31,9 @@ of departures on a further stratum of images."""
 FEWEST = 6
 """Weight of the prior of how much curves depart, in models: it matters where fewer models were fitted."""
 
+DRAWS = 250
+"""Draws of a new model's curve."""
+
 FURTHER = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Factors by which the variance of a new model's departures may differ from that of the fitted models'. All are as
 likely before: the new model may be a near-copy of a fitted one, and unlike any."""
@@ -145,6 +148,25 @@ def own_curve(
         return prior.minus_log(flat, further) - answered.right @ jnp.log(right) - answered.wrong @ jnp.log(wrong)
 
     return normal_approximation(minus_log_posterior, prior.location)
+
+
+def own_draws(
+    among: Float[Array, "row node"], curves: Curves, prior: Prior, answered: Answered, key: Array
+) -> Float[Array, "draw unknown"]:
+    """Return draws of a new model's unknowns given its responses, however unlike the fitted models it may be.
+
+    Parameters
+    ----------
+    among, curves, prior, answered
+        As for `own_curve`.
+    key
+        Of the draws.
+    """
+    pick, around = jax.random.split(key)
+    found = jax.lax.map(lambda further: own_curve(among, curves, prior, answered, further), jnp.array(FURTHER))
+    picked = jax.random.categorical(pick, found.log_evidence, shape=(DRAWS,))
+    normal = jax.random.normal(around, (DRAWS, found.location.shape[1]))
+    return found.location[picked] + jnp.einsum("sab,sb->sa", found.root[picked], normal)
 
 
 def likely(

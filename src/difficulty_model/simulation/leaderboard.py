@@ -116,7 +116,7 @@ class Simulation:
 
     def line_from(self, test_set: str) -> Line:
         """Return the line from accuracies in the population of a fitted test set to those of this, per draw."""
-        return _line(self._of(self.fitted, test_set), self.population.values)
+        return line_of_accuracies(self._of(self.fitted, test_set), self.population.values)
 
     def seen_from(self, test_set: str) -> Line:
         """Return the line that would be seen: from accuracies observed there to those simulated here.
@@ -126,7 +126,7 @@ class Simulation:
         observed = self._observed(test_set)
         run = (observed > 0) & (observed < 1)
         here = off_the_edges(self.accuracy.values[:, run], np.asarray(float(self.plan.images)))
-        return _line(np.broadcast_to(observed[run], here.shape), here)
+        return line_of_accuracies(np.broadcast_to(observed[run], here.shape), here)
 
     def _observed(self, test_set: str) -> FloatArray:
         return self._of(self.observed, test_set)
@@ -169,7 +169,8 @@ def _first_places(accuracy: Float[np.ndarray, "draw model"]) -> Float[np.ndarray
     return best / best.sum(1, keepdims=True)
 
 
-def _line(x: FloatArray, y: FloatArray) -> Line:
+def line_of_accuracies(x: FloatArray, y: FloatArray) -> Line:
+    """Return the line through models' probit accuracies on two test sets; those never or always right are left out."""
     with np.errstate(divide="ignore"):
         usable = np.isfinite(probit(x)).all(0) & np.isfinite(probit(y)).all(0)
     if usable.sum() < 2:
