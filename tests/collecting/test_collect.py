@@ -156,29 +156,37 @@ def test_the_same_seed_the_same_collections(fitted: Fit):
     assert not one.draws.identical(other.draws)
 
 
-def counted(responses: Responses, seed: int = 0) -> Responses:
-    """Return responses with what ten annotators say, which depends on how many models are right."""
+def counted(responses: Responses, seed: int = 0) -> GivenPool:
+    """Return candidates of which ten annotators select the more, the more models are right on them."""
     rng = np.random.default_rng(seed)
     asked = np.full(len(responses.images), 10)
     selected = rng.binomial(asked, rng.beta(1 + responses.right.sum(0), 2))
-    table = pd.DataFrame({"selected": selected, "asked": asked}, index=pd.Index(responses.images))
-    return responses.with_covariates(table)
+    return GivenPool("pool", "old", pd.DataFrame({"selected": selected, "asked": asked}, index=responses.images))
 
 
-GIVEN = GivenPool("pool", "old")
+GIVEN = counted(WORLD.responses)
 
 
 def test_candidates_that_exist_are_chosen_by_their_counts():
-    responses = counted(WORLD.responses)
-    chosen = choose_candidates(responses, GIVEN, Threshold(0.9, 100), random_seed=5)
+    chosen = choose_candidates(WORLD.responses, GIVEN, Threshold(0.9, 100), random_seed=5)
     assert len(set(chosen)) == 100
-    counts = responses.dataset["selected"].sel(image=chosen).values
-    assert counts.min() >= 9
-    assert set(chosen) <= set(responses.select(test_sets=["pool"]).images)
+    assert GIVEN.counts.loc[chosen, "selected"].min() >= 9
+    assert set(chosen) <= set(WORLD.responses.select(test_sets=["pool"]).images)
+
+
+def test_candidates_are_chosen_class_by_class_if_images_have_labels():
+    labels = ["ab"[i % 2] for i in range(len(WORLD.responses.images))]
+    labelled = Responses.from_arrays(
+        WORLD.responses.right, models=WORLD.responses.models, images=WORLD.responses.images, labels=labels,
+        member=dict(zip(WORLD.responses.test_sets, WORLD.responses.member, strict=True)),
+    )
+    chosen = choose_candidates(labelled, GIVEN, TopImages(30))
+    place = pd.Index(labelled.images).get_indexer(pd.Index(chosen))
+    assert np.bincount(place % 2).tolist() == [30, 30]
 
 
 def test_accuracies_on_candidates_that_exist():
-    responses = counted(WORLD.responses)
+    responses = WORLD.responses
     fitted = told(responses, recht_et_al(), VALUES, draws=2)
     every = {"all": Uniform(3000), "top": TopImages(300)}
     collected = collect(fitted, GIVEN, every, sets=40, progress=False)
@@ -206,10 +214,10 @@ def test_models_that_were_not_run_on_candidates():
     pool = np.flatnonzero(WORLD.responses.member[1])
     shown[3, pool] = 0
     shown[4, pool[::2]] = 0
-    responses = counted(Responses.from_arrays(
+    responses = Responses.from_arrays(
         np.where(shown > 0, WORLD.responses.right, 0), shown=shown, models=WORLD.responses.models,
         images=WORLD.responses.images, member=dict(zip(WORLD.responses.test_sets, WORLD.responses.member, strict=True)),
-    ))
+    )
     fitted = told(responses, recht_et_al(), VALUES, draws=2)
     collected = collect(fitted, GIVEN, {"all": Uniform(3000)}, sets=40, progress=False)
     draws = collected.draws.sel(strategy="all")
@@ -258,15 +266,18 @@ def test_what_cannot_be_collected_is_told(fitted: Fit):
         collect(fitted, PLAN, {"top": TopImages(9000)}, progress=False)
 
 
-def test_counts_that_are_none_are_told():
-    responses = WORLD.responses
-    with pytest.raises(InputError, match="'selected'"):
-        choose_candidates(responses, GIVEN, TopImages(1))
+def test_counts_that_cannot_be_are_told():
+    responses, counts = WORLD.responses, GIVEN.counts
     with pytest.raises(InputError, match="'pol'.*'pool'"):
-        choose_candidates(counted(responses), GivenPool("pol", "old"), TopImages(1))
+        choose_candidates(responses, GivenPool("pol", "old", counts), TopImages(1))
+    with pytest.raises(InputError, match="'asked'"):
+        choose_candidates(responses, GivenPool("pool", "old", counts.drop(columns="asked")), TopImages(1))
+    with pytest.raises(InputError, match="got nan for 'i3899'"):
+        choose_candidates(responses, GivenPool("pool", "old", counts.iloc[:-1]), TopImages(1))
+    with pytest.raises(InputError, match="'i3899' twice"):
+        choose_candidates(responses, GivenPool("pool", "old", counts.iloc[[*range(3900), 3899]]), TopImages(1))
     for selected, asked, said in ((11, 10, "got 11 of 10"), (0, 0, "got 0 of 0"), (-1, 10, "got -1 of 10"),
-                                  (0.5, 10, "got 0.5"), (np.nan, 10, "got nan"), ("many", 10, "counts annotators")):
-        table = pd.DataFrame({"selected": [selected], "asked": [asked]}).loc[[0] * len(responses.images)]
-        wrong = responses.with_covariates(table.set_axis(responses.images))
+                                  (0.5, 10, "got 0.5"), ("many", 10, "counts annotators")):
+        wrong = pd.DataFrame({"selected": [selected], "asked": [asked]}).loc[[0] * len(responses.images)]
         with pytest.raises(InputError, match=said):
-            choose_candidates(wrong, GIVEN, TopImages(1))
+            choose_candidates(responses, GivenPool("pool", "old", wrong.set_axis(responses.images)), TopImages(1))

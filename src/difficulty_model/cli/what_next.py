@@ -79,8 +79,8 @@ def plan(
 @app.command(epilog="Example: `difficulty-model collect fit.nc --candidates 9000 --reference 2000 --frequency 0.7,0.25 "
              "--of-candidates 0.5,0.3 --dependence 0.5 --strategy matched-frequency --strategy threshold=0.7 "
              "--per-class 500 --allow-upward --plot collected.png`; of candidates that exist, with counts of "
-             "annotators: `difficulty-model collect fit.nc --pool candidates --strategy top-images --per-class 10 "
-             "-o chosen.txt`")
+             "annotators: `difficulty-model collect fit.nc --pool candidates --counts counts.csv --strategy top-images "
+             "--per-class 10 -o chosen.txt`")
 def collect(
     fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it.")],
     strategy: Annotated[
@@ -93,8 +93,10 @@ def collect(
     pool: Annotated[
         str | None, typer.Option(help="The fitted test set of candidates that exist; simulated ones by default.")
     ] = None,
-    selected: Annotated[str, typer.Option(help="Covariate: annotators who selected an image.")] = "selected",
-    asked: Annotated[str, typer.Option(help="Covariate: annotators who saw it.")] = "asked",
+    counts: Annotated[
+        Path | None, typer.Option(help="Table of the images of --pool and --like: image,selected,asked, how many "
+                                  "annotators selected each of how many who saw it.")
+    ] = None,
     candidates: Annotated[int | None, typer.Option(help="Images among which to choose, simulated.")] = None,
     reference: Annotated[int | None, typer.Option(help="Images of the reference, simulated.")] = None,
     frequency: Annotated[
@@ -129,6 +131,7 @@ def collect(
     from difficulty_model.collecting import collect as collect_sets
     from difficulty_model.fitting import load_fit
     from difficulty_model.plots import plot_collections
+    from difficulty_model.readers import read_covariates
 
     strategies = {text: _strategy(text, per_class, allow_upward=allow_upward) for text in strategy}
     planned = {"--candidates": candidates, "--reference": reference, "--frequency": frequency,
@@ -142,8 +145,12 @@ def collect(
         if given or responses is not None:
             raise InputError(f"{', '.join(given or ['--responses'])}: only of simulated candidates; those of --pool "
                              "are what they are")
-        candidates_of: CollectionPlan | GivenPool = GivenPool(pool, beside, selected, asked)
+        if counts is None:
+            raise InputError("candidates that exist need what annotators said; give a table with --counts")
+        candidates_of: CollectionPlan | GivenPool = GivenPool(pool, beside, read_covariates(counts))
     else:
+        if counts is not None:
+            raise InputError("--counts is about candidates that exist; name their test set with --pool")
         missing = [name for name, value in planned.items() if value is None]
         if missing or output is not None:
             raise InputError(f"{', '.join(missing)}: needed to simulate candidates; or name a fitted test set of "

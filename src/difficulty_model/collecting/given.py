@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import jax
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from difficulty_model.answering import right_by_effect
 from difficulty_model.collecting.frequencies import frequencies_of
@@ -16,28 +18,32 @@ from difficulty_model.likelihood import nodes_of
 from difficulty_model.posterior import with_infinity
 from difficulty_model.prediction.known_images import difficulties, known_images
 from difficulty_model.responses import Responses
-from difficulty_model.types import IMAGE, FloatArray, IntArray
+from difficulty_model.types import FloatArray, IntArray
 
 DRAWS = 4
 """Draws of the fit at most: where models are many, difficulties differ little from one draw to the next."""
 
 
-@dataclass(frozen=True)
+SELECTED, ASKED = "selected", "asked"
+"""Columns of counts."""
+
+
+@dataclass(frozen=True, eq=False)
 class GivenPool:
-    """Candidates and a reference that exist, as test sets of the same responses.
+    """Candidates and a reference that exist, as test sets of the same responses, and what annotators said.
 
     Attributes
     ----------
     candidates, reference
         Names of these test sets.
-    selected, asked
-        Covariates of the images: how many annotators selected each, of how many who saw it.
+    counts
+        One row per image under its id, in columns `selected` and `asked`: how many annotators selected it, of how many
+        who saw it.
     """
 
     candidates: str
     reference: str
-    selected: str = "selected"
-    asked: str = "asked"
+    counts: pd.DataFrame
 
 
 def choose_candidates(
@@ -48,9 +54,9 @@ def choose_candidates(
     Parameters
     ----------
     responses
-        With counts of annotators as covariates of the images, and labels as classes if there are any.
+        To the images, whose labels are classes if there are any.
     given
-        Which test sets and covariates.
+        The candidates.
     strategy
         By which to choose.
     random_seed
@@ -59,7 +65,7 @@ def choose_candidates(
     Raises
     ------
     InputError
-        If a test set or a covariate is missing, counts are none, or the strategy cannot be followed.
+        If a test set is missing, an image has no counts or ones that cannot be, or the strategy cannot be followed.
     """
     candidates, reference = _counted(responses, given)
     chosen = chosen_by(strategy, np.random.default_rng(random_seed), candidates.seen(), reference.seen())
@@ -125,12 +131,13 @@ def _counted(responses: Responses, given: GivenPool) -> tuple[_Counted, _Counted
         names, of_image = names.tolist(), np.searchsorted(names, labels)
     found = []
     for image in (candidates, reference):
-        selected, asked = (_count(responses, name, image) for name in (given.selected, given.asked))
+        ids = np.array(responses.images)[image]
+        selected, asked = (_count(given.counts, name, ids) for name in (SELECTED, ASKED))
         wrong = np.flatnonzero((asked < 1) | (selected < 0) | (selected > asked))
         if len(wrong):
             i = wrong[0]
             raise InputError("every image is seen by an annotator at least, and selected by none to all who saw it; "
-                             f"got {selected[i]} of {asked[i]} for {responses.images[image[i]]!r}")
+                             f"got {selected[i]} of {asked[i]} for {str(ids[i])!r}")
         found.append(_Counted(image, selected, asked, of_image[image], names))
     return found[0], found[1]
 
@@ -142,19 +149,20 @@ def _in_test_set(responses: Responses, test_set: str) -> IntArray:
     return np.flatnonzero(responses.member[known.index(test_set)])
 
 
-def _count(responses: Responses, name: str, image: IntArray) -> IntArray:
-    """Return a covariate of whole numbers."""
-    coordinates = responses.dataset.coords
-    known = [str(of) for of, values in coordinates.items() if values.dims == (IMAGE,) and of != IMAGE]
-    if name not in known:
-        raise unknown_name("covariate of the images", name, known)
-    values = coordinates[name].values[image]
+def _count(counts: pd.DataFrame, name: str, images: NDArray[np.str_]) -> IntArray:
+    """Return a column of whole numbers, for some images."""
+    if name not in counts.columns:
+        raise unknown_name("column of counts", name, map(str, counts.columns))
+    if not counts.index.is_unique:
+        raise InputError(f"counts have image {counts.index[counts.index.duplicated()][0]!r} twice; expected one row "
+                         "per image")
+    values = counts[name].reindex(images).to_numpy()
     if values.dtype.kind not in "fiu":
-        raise InputError(f"covariate {name!r} counts annotators; got {values.dtype} values, such as {values[0]!r}")
+        raise InputError(f"column {name!r} counts annotators; got {values.dtype} values, such as {values[0]!r}")
     wrong = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)))
     if len(wrong):
-        raise InputError(f"covariate {name!r} counts annotators of every image of both test sets; got "
-                         f"{values[wrong[0]]} for {responses.images[image[wrong[0]]]!r}")
+        raise InputError(f"column {name!r} counts annotators of every image of both test sets; got {values[wrong[0]]} "
+                         f"for {str(images[wrong[0]])!r}")
     return values.astype(int)
 
 

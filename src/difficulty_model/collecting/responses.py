@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from difficulty_model.answering import answer
+from difficulty_model.collecting.given import ASKED, SELECTED
 from difficulty_model.collecting.plan import CollectionPlan, simulated_pools
 from difficulty_model.collecting.pool import chosen_by
 from difficulty_model.collecting.strategies import Strategy
@@ -44,5 +45,5 @@ def collect_responses(fit: Fit, plan: CollectionPlan, strategy: Strategy, *, ran
             history=[f"simulated from a fit, seed {random_seed}: {strategy} from {plan}"],
         ))
         selected = np.rint(seen.frequency[which] * plan.annotators).astype(int)
-        counts.append(pd.DataFrame({"selected": selected, "asked": plan.annotators}, index=pd.Index(names, name=IMAGE)))
+        counts.append(pd.DataFrame({SELECTED: selected, ASKED: plan.annotators}, index=pd.Index(names, name=IMAGE)))
     return combine(*found).with_covariates(pd.concat(counts))
