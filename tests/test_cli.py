@@ -12,7 +12,7 @@ import pytest
 from difficulty_model.examples import example_path, load_example
 from difficulty_model.family import logistic, losing, skew_normal, slopes, with_unlearnable, with_unmissable
 from difficulty_model.fitting import load_fit
-from difficulty_model.responses import Responses
+from difficulty_model.responses import Responses, load_responses
 from difficulty_model.specification import Specification
 
 
@@ -184,10 +184,62 @@ def test_new_models_from_few_images(folder: Path) -> None:
     mistake(run("plan", "others-fit.nc", "--images", 10**6, cwd=folder), "cannot be chosen")
     mistake(run("plan", "others-fit.nc", "--images", 3, "--test-set", "orignal", cwd=folder), "'original'")
     mistake(run("predict", "others-fit.nc", "new.nc", "--images", 9, cwd=folder), "--like and --images")
+    Responses(whole.dataset.isel(image=place)).select(models=new[:1]).save(folder / "one.nc")
+    done = run("plan", "others-fit.nc", "--within", 3, "--after", "one.nc", "--json", cwd=folder)
+    further = json.loads(done.stdout)["images"]
+    assert 0 < len(set(further)) == len(further)
+    assert not set(further) & set(chosen)
+    printed = run("plan", "others-fit.nc", "--models", 2, "--images", 100, cwd=folder).stdout
+    assert sum(model in printed for model in both.models) >= 2
+    mistake(run("plan", "others-fit.nc", cwd=folder), "--images", "--within")
+    mistake(run("plan", "others-fit.nc", "--images", 9, "--models", 2, "--after", "one.nc", cwd=folder), "--after")
+
+
+POOL = ("--candidates", 2000, "--reference", 500, "--frequency", "0.7,0.25", "--of-candidates", "0.5,0.3",
+        "--dependence", 0.5, "--per-class", 100, "--allow-upward", "--sets", 20)
+
+
+def test_collected_test_sets(folder: Path) -> None:
+    done = run("collect", "fit.nc", *POOL, "--strategy", "matched-frequency", "--strategy", "threshold=0.7", "--json",
+               "--plot", "collected.png", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    told = {(row["strategy"], row["quantity"]): row for row in json.loads(done.stdout)["strategies"]}
+    assert told["threshold=0.7", "frequency"]["mean"] < told["threshold=0.7", "seen"]["mean"]
+    assert told["matched-frequency", "points"]["mean"] < told["threshold=0.7", "points"]["mean"]
+    assert (folder / "collected.png").read_bytes().startswith(b"\x89PNG")
+    done = run("collect", "fit.nc", *POOL, "--strategy", "top-images", "--responses", "collected.nc", cwd=folder)
+    assert "top-images" in done.stdout
+    assert load_responses(folder / "collected.nc").member.sum(1).tolist() == [500, 100]
+
+
+def test_candidates_that_exist(folder: Path) -> None:
+    images = load_example("digits").images
+    lines = [f"{image},{i % 11},10\n" for i, image in enumerate(images)]
+    (folder / "counts.csv").write_text("image,selected,asked\n" + "".join(lines))
+    given = ("--pool", "new-writers", "--strategy", "threshold=0.7", "--per-class", 5, "--sets", 5)
+    done = run("collect", "fit.nc", *given, "--counts", "counts.csv", "-o", "kept.txt", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    kept = (folder / "kept.txt").read_text().split()
+    assert kept
+    assert all(images.index(name) % 11 >= 7 for name in kept)
+    mistake(run("collect", "fit.nc", *given, cwd=folder), "--counts")
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (("--strategy", "uniform", "--per-class", 5), "--candidates"),
+    ((*POOL, "--strategy", "treshold"), "'threshold=0.7'"),
+    ((*POOL, "--strategy", "threshold=high"), "threshold=0.7"),
+    ((*POOL, "--strategy", "threshold=7"), "from 0 to 1"),
+    ((*POOL, "--strategy", "uniform", "--frequency", "0.7"), "MEAN,SD"),
+    ((*POOL, "--strategy", "uniform", "--pool", "new-writers"), "--candidates"),
+    ((*POOL, "--strategy", "uniform", "-o", "kept.txt"), "--pool"),
+])
+def test_what_cannot_be_collected(folder: Path, options: tuple[object, ...], said: str) -> None:
+    mistake(run("collect", "fit.nc", *options, cwd=folder), said)
 
 
 @pytest.mark.parametrize("command", [(), ("import",), ("check",), ("fit",), ("law",), ("fetch",), ("simulate",),
-                                     ("predict",), ("plan",), ("compare",), ("calibrate",)])
+                                     ("predict",), ("plan",), ("collect",), ("compare",), ("calibrate",)])
 def test_help_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -182,9 +182,10 @@ def _strategy(text: str, per_class: int, *, allow_upward: bool) -> "Strategy":
     name, _, number = text.partition("=")
     if name == "threshold":
         try:
-            return Threshold(float(number), per_class)
+            at = float(number)
         except ValueError:
             raise InputError(f"a threshold is given as threshold=0.7; got {text!r}") from None
+        return Threshold(at, per_class)
     plain = {
         "matched-frequency": MatchedFrequency(per_class, allow_upward=allow_upward), "top-images": TopImages(per_class),
         "uniform": Uniform(per_class),
