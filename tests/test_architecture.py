@@ -20,6 +20,7 @@ LAYERS = [
     {"predicted_law", "prediction", "checking", "simulation"},
     {"collecting"},
     {"misfit", "comparison", "exporting", "calibration"},
+    {"explanations"},
     {"plots"},
     {"cli"},
 ]

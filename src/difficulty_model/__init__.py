@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from difficulty_model.comparison import compare, loo, predict_held_out, predict_left_out
     from difficulty_model.errors import InputError
     from difficulty_model.examples import load_example
+    from difficulty_model.explanations import Evidence, Explained, Outcome, explain
     from difficulty_model.family import recht_et_al
     from difficulty_model.fitting import Fit, fit, load_fit
     from difficulty_model.misfit import check_fit
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from difficulty_model.plots import (
         plot_calibration,
         plot_collections,
+        plot_explained,
         plot_law,
         plot_misfit,
         plot_new_models,
@@ -98,6 +100,7 @@ _HOME = {
     "simulate_responses": "simulation",
     "plot_calibration": "plots",
     "plot_collections": "plots",
+    "plot_explained": "plots",
     "plot_law": "plots",
     "plot_misfit": "plots",
     "plot_new_models": "plots",
@@ -116,6 +119,10 @@ _HOME = {
     "choose_candidates": "collecting",
     "collect": "collecting",
     "collect_responses": "collecting",
+    "Evidence": "explanations",
+    "Explained": "explanations",
+    "Outcome": "explanations",
+    "explain": "explanations",
     "check_fit": "misfit",
     "compare": "comparison",
     "loo": "comparison",
@@ -127,6 +134,8 @@ __all__ = [
     "AnnotatedImages",
     "CollectionPlan",
     "Collections",
+    "Evidence",
+    "Explained",
     "Fit",
     "Frequencies",
     "GivenPool",
@@ -134,6 +143,7 @@ __all__ = [
     "Law",
     "MatchedFrequency",
     "ModelPrediction",
+    "Outcome",
     "Prediction",
     "Prior",
     "Responses",
@@ -154,6 +164,7 @@ __all__ = [
     "combine",
     "compare",
     "draw_difficulties",
+    "explain",
     "fit",
     "fix_responses",
     "images_within",
@@ -165,6 +176,7 @@ __all__ = [
     "observed_line",
     "plot_calibration",
     "plot_collections",
+    "plot_explained",
     "plot_law",
     "plot_misfit",
     "plot_new_models",

@@ -71,7 +71,7 @@ def read_json(path: Path | str) -> Any:
     path = existing(path, "a JSON file")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: not UTF-8, not JSON, a number too long
         raise InputError(f"{path} is not readable as JSON: {error}; is the file complete?") from error
 
 

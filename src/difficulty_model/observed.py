@@ -71,7 +71,7 @@ def observed_line(responses: Responses, original: str, new: str, *, random_seed:
         If a test set does not exist, or fewer than three models have finite probit accuracies on both.
     """
     pair = responses.select(test_sets=[original, new])
-    right, shown = _counts(pair, np.ones((1, len(pair.images)), np.float32))
+    right, shown = weighted_counts(pair, np.ones((1, len(pair.images)), np.float32))
     line = _line_through(right[0] / np.maximum(shown[0], 1), shown[0], pair.models)
     kept = ~np.isin(pair.models, line.left_out)
     rng = np.random.default_rng(random_seed)
@@ -79,7 +79,7 @@ def observed_line(responses: Responses, original: str, new: str, *, random_seed:
     for _ in range(BOOTSTRAPS // AT_A_TIME):
         # A resample gives every image a number of copies, the same for all models and for both test sets.
         copies = rng.poisson(1.0, (AT_A_TIME, len(pair.images))).astype(np.float32)
-        right, shown = (counts[..., kept] for counts in _counts(pair, copies))
+        right, shown = (counts[..., kept] for counts in weighted_counts(pair, copies))
         accuracy = off_the_edges(right / shown, shown)
         lines += [_both_lines(a, n) for a, n in zip(accuracy, shown, strict=True)]
     by_squares, by_errors = (
@@ -136,8 +136,16 @@ def off_the_edges(accuracy: Float[np.ndarray, "..."], images: Float[np.ndarray, 
     return np.clip(accuracy, 0.5 / images, 1 - 0.5 / images)
 
 
-def _counts(pair: Responses, copies: Float[np.ndarray, "resample image"]) -> tuple[np.ndarray, np.ndarray]:
-    """Return counts of right and of shown, (resample, test_set, model), with so many copies of each image."""
+def weighted_counts(pair: Responses, copies: Float[np.ndarray, "resample image"]) -> tuple[np.ndarray, np.ndarray]:
+    """Return counts of right and of shown, (resample, test_set, model), with so many copies of each image.
+
+    Parameters
+    ----------
+    pair
+        Responses to some test sets.
+    copies
+        Whole numbers: exact up to 2^24 responses of a model.
+    """
     # Whole numbers below 2^24 are exact in float32.
     right, shown = (
         np.stack([copies[:, mask] @ counts[:, mask].T.astype(np.float32) for mask in pair.member], axis=1)

@@ -1,11 +1,11 @@
 """The command `difficulty-model`: parse, call, print."""
 
-from difficulty_model.cli import data, fits, questions, what_next
+from difficulty_model.cli import data, explaining, fits, questions, what_next
 from difficulty_model.cli.app import app
 from difficulty_model.errors import run_command
 
 # Modules add their commands, in this order, when they are imported.
-__all__ = ["data", "fits", "main", "questions", "what_next"]
+__all__ = ["data", "explaining", "fits", "main", "questions", "what_next"]
 
 
 def main() -> None:

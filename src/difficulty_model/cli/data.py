@@ -22,7 +22,7 @@ class Release(StrEnum):
 @app.command("import", epilog="Example: `difficulty-model import wide data/digits/responses.csv -o responses.nc`")
 def import_(
     layout: Annotated[
-        str, typer.Argument(help="predictions, imagenetv2, cifar10.1, long, wide, py-irt or accuracies.")
+        str, typer.Argument(help="predictions, imagenetv2, cifar10.1, cifar10h, long, wide, py-irt or accuracies.")
     ],
     paths: Annotated[list[Path], typer.Argument(help="Files, or the folder of a release.")],
     output: Output,

@@ -62,6 +62,50 @@ def print_comparison(plain: dict[str, Any]) -> None:
             )
 
 
+def print_explained(plain: dict[str, Any]) -> None:
+    """Print how much of a gap every explanation can carry, what was found, and the decomposition."""
+    style = {"explains it": "bold green", "part of it": "bold yellow", "cannot": "", "not testable": "dim"}
+    table = Table(
+        "explanation", "points", "share of the gap", "verdict",
+        title=f"What models lose from {plain['from']} to {plain['to']}: {_points(plain['gap'])} points on average",
+        caption="points of accuracy that each explanation can carry, mean over models, with 95% intervals",
+    )
+    for row in plain["explanations"]:
+        share = "–" if row["share"] is None else _share(row["share"])
+        points = "–" if row["points"] is None else _points(row["points"])
+        table.add_row(row["name"], points, share, row["verdict"], style=style[row["verdict"]])
+    out.print(table)
+    for row in plain["explanations"]:
+        out.print(f"{row['name']}: {row['verdict']}", style=style[row["verdict"]])
+        out.print(f"  {row['text']}", markup=False, highlight=False, soft_wrap=True)
+    parts = []
+    for row in plain["decomposition"]:
+        known = row["points"] is not None
+        of = _points({"value": row["points"], "interval": [row["low"], row["high"]]}) if known else "not told apart"
+        parts.append(f"{row['part']} {of}")
+    out.print(f"{parts[-1]} = {' + '.join(parts[:-1])}", markup=False, highlight=False, soft_wrap=True)
+    out.print(plain["not_identified"], markup=False, highlight=False, soft_wrap=True)
+
+
+def print_rivals(plain: dict[str, Any]) -> None:
+    """Print rival stories of a gap, the best first."""
+    table = Table(
+        "what differs", "difference", "u", "v", "gap", "error", "log score",
+        title=f"Rival stories of what models lose from {plain['from']} to {plain['to']}: "
+              f"{plain['rivals'][0]['observed']:.2f} points",
+        caption="difference to the best in nats, images left out, ± its standard error; the line and the gap (points) "
+                "that each predicts, ± sd; error (points, mean / largest) and log score (nats per response) of models "
+                "left out, on the new test set; ! marks fits not to rely on",
+    )
+    for row in plain["rivals"]:
+        table.add_row(
+            row["rival"] + (" !" if row["troubled"] else ""), f"{row['difference']:.0f} ± {row['dse']:.0f}",
+            *(f"{row[q]:.3f} ± {row[f'{q}_sd']:.3f}" for q in "uv"), f"{row['gap']:.2f} ± {row['gap_sd']:.2f}",
+            f"{row['mean_error']:.2f} / {row['largest_error']:.2f}", f"{row['log_score']:.4f}",
+        )
+    out.print(table)
+
+
 def print_findings(findings: "list[Finding]") -> None:
     """Print what was noticed about responses, with the remedies."""
     if not findings:
@@ -233,6 +277,18 @@ def observed_rows(line: "ObservedLine") -> list[tuple[str, str, str]]:
 
 def _spread(of: dict[str, Any]) -> str:
     return f"{of['mean']:.3f} ± {of['sd']:.3f}"
+
+
+def _points(of: dict[str, Any]) -> str:
+    value, low, high = (f"{round(number, 2) + 0.0:.2f}" for number in (of["value"], *of["interval"]))
+    return value if low == high else f"{value} ({low} to {high})"
+
+
+def _share(of: dict[str, Any]) -> str:
+    if of["value"] is None or None in of["interval"]:
+        return "–"
+    low, high = of["interval"]
+    return f"{of['value']:.0%} ({low:.0%} to {high:.0%})"
 
 
 def _predicted(row: dict[str, Any]) -> tuple[str, str, str]:

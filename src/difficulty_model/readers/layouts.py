@@ -8,6 +8,7 @@ from difficulty_model.accuracies import Accuracies
 from difficulty_model.readers._paths import Paths
 from difficulty_model.readers.accuracies import read_accuracies
 from difficulty_model.readers.cifar10_1 import read_cifar10_1
+from difficulty_model.readers.cifar10h import read_cifar10h
 from difficulty_model.readers.imagenetv2 import read_imagenetv2
 from difficulty_model.readers.long import read_long
 from difficulty_model.readers.predictions import read_predictions
@@ -57,6 +58,10 @@ LAYOUTS: dict[str, Layout] = {
     "cifar10.1": Layout(
         read_cifar10_1, "the folder of the CIFAR-10.1 release: one class per image",
         "model_predictions/v6_predictions/<model>_predictions.json",
+    ),
+    "cifar10h": Layout(
+        read_cifar10h, "what people answered to CIFAR-10's test set, and the folder of the CIFAR-10.1 release",
+        "cifar10h-counts.npy cifar10.1",
     ),
     "long": Layout(
         read_long, "CSV or Parquet, one row per response", "model,image,correct[,test_set][,label]",

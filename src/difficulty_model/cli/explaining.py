@@ -1,0 +1,72 @@
+"""Commands that ask why: `explain`, `rivals`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from difficulty_model.cli.app import AsJson, app, write_figure
+from difficulty_model.cli.printing import print_explained, print_rivals
+from difficulty_model.errors import InputError
+
+
+@app.command(epilog="Example: `difficulty-model explain fit.nc --from original --to new-writers --plot why.png`; with "
+             "what further explanations need: `difficulty-model explain fit.nc --from original --to new-writers "
+             "--file counts=counts.csv --file folds=folds.json`")
+def explain(
+    fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it; with --skill-loss and --unlearnable it tells "
+                                        "most.")],
+    from_: Annotated[str, typer.Option("--from", help="The original test set.")],
+    to: Annotated[str, typer.Option("--to", help="The new test set.")],
+    file: Annotated[
+        list[str] | None, typer.Option(help="NAME=PATH of what an explanation asks for. Repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of resamples and draws.")] = 0,
+    as_json: AsJson = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the table to this file (.png, .pdf, .svg).")] = None,
+) -> None:
+    """Test every explanation of the gap between accuracies on two test sets: how much of it each can carry."""
+    from difficulty_model.explanations import explain as explain_gap
+    from difficulty_model.fitting import load_fit
+    from difficulty_model.plots import plot_explained
+
+    found = explain_gap(load_fit(fit), from_, to, files=_files(file or []), random_seed=seed)
+    if plot is not None:
+        write_figure(plot, lambda figure: plot_explained(found, figure.subplots()), size=(9, 6.5))
+    if as_json:
+        print(json.dumps(found.as_dict(), indent=2))
+    else:
+        print_explained(found.as_dict())
+
+
+@app.command(epilog="Example: `difficulty-model rivals responses.nc --from original --to new-writers`")
+def rivals(
+    responses: Annotated[Path, typer.Argument(help="Responses to both test sets, as `import` writes them.")],
+    from_: Annotated[str, typer.Option("--from", help="The original test set.")],
+    to: Annotated[str, typer.Option("--to", help="The new test set.")],
+    seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Fit rival stories of a gap, and compare how they predict images and models left out; minutes."""
+    from difficulty_model.explanations.rivals import compare_rivals
+    from difficulty_model.responses import load_responses
+
+    found = compare_rivals(load_responses(responses), from_, to, random_seed=seed).as_dict()
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        print_rivals(found)
+
+
+def _files(given: list[str]) -> dict[str, Path]:
+    """Return what NAME=PATH options say."""
+    files: dict[str, Path] = {}
+    for text in given:
+        name, _, path = text.partition("=")
+        if not name or not path:
+            raise InputError(f"--file takes NAME=PATH, as in counts=counts.csv; got {text!r}")
+        if name in files:
+            raise InputError(f"--file names {name!r} twice; give it once")
+        files[name] = Path(path)
+    return files

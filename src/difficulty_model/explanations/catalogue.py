@@ -1,0 +1,38 @@
+"""The explanations that come with the package, in the order of their rows."""
+
+from difficulty_model.explanations import (
+    adaptive_overfitting,
+    class_imbalance,
+    cross_validation,
+    discriminator,
+    frequency_noise,
+    harder_images,
+    humans,
+    hyperparameter_tuning,
+    invalid_images,
+    label_errors,
+    learning_the_new,
+    near_duplicates,
+    selection_frequency,
+    statistical_error,
+    two_subpopulations,
+)
+from difficulty_model.explanations.examination import Explanation
+
+EXPLANATIONS: tuple[Explanation, ...] = (
+    statistical_error,
+    adaptive_overfitting,
+    near_duplicates,
+    hyperparameter_tuning,
+    cross_validation,
+    class_imbalance,
+    invalid_images,
+    label_errors,
+    harder_images,
+    two_subpopulations,
+    selection_frequency,
+    frequency_noise,
+    discriminator,
+    learning_the_new,
+    humans,
+)
