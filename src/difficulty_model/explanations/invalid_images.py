@@ -5,35 +5,61 @@ import pandas as pd
 from jaxtyping import Float
 
 from difficulty_model.explanations.evidence import Copies, Evidence, NotTestableError
-from difficulty_model.explanations.examination import Outcome
+from difficulty_model.explanations.examination import Outcome, verdict_of
+from difficulty_model.types import BoolArray, IntArray
 
 NAME = "invalid images"
-QUESTION = "Would the gap go if all images were dropped that no model gets right?"
-SOURCE = "Recht et al. (2018), on CIFAR-10.1: a look at the images that all models miss"
+QUESTION = "Would the gap go if images were dropped that no model can get right?"
+SOURCE = "Recht et al. (2018), on CIFAR-10.1: images that all models miss; Chao (1987, Biometrics 43:783) on how many"
 
 FEWEST = 10
 """Models; images that fewer miss may just be hard."""
 
 
 def examine(evidence: Evidence) -> Outcome:
-    """Return how much smaller the gap is without the images that no model got right: all that invalid ones can carry.
+    """Return how much smaller the gap is without images that no model can get right, in numbers that they can have.
 
-    Some of them are just hard, so that it is an upper bound; look at them to know more.
+    Of images that all models miss some are just hard. These are at least f₁² / 2f₂ (1 − 1/J) of J models, if one model
+    is right on f₁ images and two on f₂: so many species are missed if so many were caught once and twice (Chao, 1987).
+    Models that fail together make it too small. So this is what invalid images carry at most, and no part of the gap
+    is laid to them before somebody has looked at those that all models miss, which the table names.
     """
     responses = evidence.responses
-    if len(responses.models) < FEWEST:
-        raise NotTestableError(f"at least {FEWEST} models; images that {len(responses.models)} miss may just be hard")
-    missed = np.asarray((responses.shown > 0).any(0) & ~(responses.right > 0).any(0))
+    models = len(responses.models)
+    if models < FEWEST:
+        raise NotTestableError(f"at least {FEWEST} models; images that {models} miss may just be hard")
+    solved = (responses.right > 0).sum(0)
+    seen = np.asarray((responses.shown > 0).any(0))
 
     def points(copies: Copies) -> Float[np.ndarray, "resample model"]:
-        gaps = [-100 * np.diff(evidence.accuracies(copies, kept), axis=1)[:, 0] for kept in (None, ~missed)]
-        return gaps[0] - gaps[1]
+        kept = 1 - np.stack([_invalid(copies, mask & seen, solved, models) for mask in responses.member], axis=1)
+        accuracies = evidence.accuracies(copies)
+        return 100 * np.diff(accuracies / kept[..., None] - accuracies, axis=1)[:, 0]
 
-    share = [100 * missed[mask].mean() for mask in (evidence.in_original, evidence.in_new)]
-    text = (f"No model gets {share[0]:.1f}% of {evidence.original!r} right, and {share[1]:.1f}% of {evidence.new!r}; "
-            "this much of the gap would go with them, if all were invalid.")
+    once = np.ones((1, len(seen)), np.float32)
+    missed = seen & (solved == 0)
+    rows = [
+        {"test_set": name, "missed": 100 * float(missed[mask].mean()),
+         "invalid": 100 * float(_invalid(once, mask & seen, solved, models)[0])}
+        for name, mask in zip(responses.test_sets, responses.member, strict=True)
+    ]
+    told = " and ".join(f"{row['missed']:.1f}% of {row['test_set']!r}, of which at most {row['invalid']:.1f}% can be "
+                        "invalid and the others are just hard" for row in rows)
     table = pd.DataFrame({
         "image": np.array(responses.images)[missed],
         **{name: mask[missed] for name, mask in zip(responses.test_sets, responses.member, strict=True)},
     })
-    return Outcome(evidence.resampled(points), text, table)
+    effect, text = evidence.resampled(points), f"No model gets {told}."
+    verdict = verdict_of(effect.share())
+    if verdict in ("part of it", "not testable"):
+        text += f" That is up to {effect.share().high:.0%} of the gap: needs somebody to look at them."
+        verdict = "not testable"
+    return Outcome(effect, text, table, verdict)
+
+
+def _invalid(copies: Copies, images: BoolArray, solved: IntArray, models: int) -> Float[np.ndarray, "resample"]:
+    """Return which share of some images are missed by all models, and beyond as many as are just hard."""
+    of = copies[:, images]
+    none, one, two = (of @ (solved[images] == number).astype(np.float32) for number in range(3))
+    hard = (1 - 1 / models) * one * (one - 1) / (2 * (two + 1))  # the unbiased form, which has no division by 0
+    return np.maximum(none - hard, 0) / of.sum(1)

@@ -6,7 +6,7 @@ import pandas as pd
 from difficulty_model.explanations import frequency_noise
 from difficulty_model.explanations.evidence import Evidence
 from difficulty_model.explanations.examination import Outcome
-from difficulty_model.explanations.frequencies import Annotated, annotated, naive
+from difficulty_model.explanations.frequencies import Annotated, annotated, beta_mixture, naive
 
 NAME = "selection frequency"
 QUESTION = "Do annotators select the new images less often, and models lose no more than that predicts?"
@@ -14,20 +14,20 @@ SOURCE = "Recht et al. (2019), section 3: accuracies by selection frequency, on 
 
 
 def examine(evidence: Evidence) -> Outcome:
-    """Return what models would gain if the new images were selected as often as the original ones.
+    """Return what models would gain if annotators selected the new images as often as the original ones.
 
-    Frequencies are taken as they were observed.
+    It is corrected for the noise of few annotators; what that hides is a row of its own.
     """
     seen = annotated(evidence)
-    effect = evidence.resampled(lambda copies: naive(seen.cells(copies)))
+    seen.require_several_annotators()
+    effect = evidence.resampled(lambda copies: beta_mixture(seen.cells(copies)))
     gap, cells = evidence.gap.average(), seen.as_they_are()
     original, new = cells.mean_frequency()[0]
-    explained = effect.average()
+    explained, as_observed = effect.average(), float(naive(cells).mean())
     text = (f"Annotators select images of {evidence.original!r} with a mean frequency of {original:.3f}, those of "
-            f"{evidence.new!r} with {new:.3f}. By observed frequencies, that is {explained.value:.2f} "
-            f"({explained.low:.2f} to {explained.high:.2f}) points of {gap.value:.2f}; at equal frequencies, "
-            f"{gap.value - explained.value:.2f} remain. Annotators' noise, which hides a part, is a row of its "
-            f"own: {frequency_noise.NAME}.")
+            f"{evidence.new!r} with {new:.3f}. That is {explained.value:.2f} ({explained.low:.2f} to "
+            f"{explained.high:.2f}) points of {gap.value:.2f}; at equal frequencies, {gap.value - explained.value:.2f} "
+            f"remain. By frequencies as they were observed it would be {as_observed:.2f}: see {frequency_noise.NAME}.")
     return Outcome(effect, text, _by_bin(seen))
 
 
