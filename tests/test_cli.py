@@ -238,8 +238,28 @@ def test_what_cannot_be_collected(folder: Path, options: tuple[object, ...], sai
     mistake(run("collect", "fit.nc", *options, cwd=folder), said)
 
 
+def test_every_explanation_of_a_gap(folder: Path) -> None:
+    (folder / "names.txt").write_text(f"{load_example('digits').images[0]}\n")
+    done = run("explain", "fit.nc", "--from", "original", "--to", "new-writers", "--json", "--plot", "why.png",
+               "--file", "duplicates=names.txt", "--file", "counts=missing.csv", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    rows = {row["name"]: row for row in json.loads(done.stdout)["explanations"]}
+    assert rows["near-duplicates"]["verdict"] == "cannot"
+    assert "no such file" in rows["selection frequency"]["text"]
+    assert "--skill-loss" in rows["adaptive overfitting"]["text"]
+    assert (folder / "why.png").read_bytes().startswith(b"\x89PNG")
+    printed = run("explain", "fit.nc", "--from", "original", "--to", "new-writers", cwd=folder).stdout
+    assert "not told apart" in printed
+    assert "Wrong file" not in printed
+    asked = ("explain", "fit.nc", "--from", "original", "--to")
+    mistake(run(*asked, "new-writers", "--file", "counts.csv", cwd=folder), "NAME=PATH")
+    mistake(run(*asked, "new-wrters", cwd=folder), "'new-writers'")
+    mistake(run(*asked, "original", cwd=folder), "twice")
+
+
 @pytest.mark.parametrize("command", [(), ("import",), ("check",), ("fit",), ("law",), ("fetch",), ("simulate",),
-                                     ("predict",), ("plan",), ("collect",), ("compare",), ("calibrate",)])
+                                     ("predict",), ("plan",), ("collect",), ("compare",), ("calibrate",), ("explain",),
+                                     ("rivals",)])
 def test_help_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)
     assert done.returncode == 0

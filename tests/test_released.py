@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from difficulty_model import Responses, check_responses, fit, fix_responses, law_between
+from difficulty_model.explanations import adaptive_overfitting, gather
 from difficulty_model.family import recht_et_al
 from difficulty_model.fitting.images import patterns_of
 from difficulty_model.readers import read_imagenetv2
@@ -28,6 +29,19 @@ def test_the_fit_predicts_the_line_that_is_observed(real_data: Path) -> None:
     assert np.mean(law.predicted.v) == pytest.approx(observed.v, abs=0.03)
     assert fitted.diagnostics["grid_error"] < 1e-2
     assert fitted.trouble == []
+
+
+def test_published_slopes_of_accuracies(real_data: Path) -> None:
+    # Recht et al. (2019): of 64 convolutional networks, slope 1.11, between 1.07 and 1.19, and intercept −20.2 points.
+    responses = read_imagenetv2(real_data / "imagenetv2", test_sets=[ORIGINAL, NEW])
+    responses = fix_responses(responses, check_responses(responses))
+    networks = [model for model in responses.models if not model.startswith("fv_")]
+    lines = adaptive_overfitting.examine(gather(responses.select(models=networks), ORIGINAL, NEW)).table
+    slope, intercept = (lines.iloc[row].to_dict() for row in (0, 1))
+    assert len(networks) == 64
+    assert slope["value"] == pytest.approx(1.11, abs=0.005)
+    assert [slope["models_low"], slope["models_high"]] == pytest.approx([1.07, 1.19], abs=0.015)
+    assert intercept["value"] == pytest.approx(-20.2, abs=0.1)
 
 
 @pytest.mark.slow

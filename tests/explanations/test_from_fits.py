@@ -14,6 +14,7 @@ from difficulty_model.explanations import (
     gather,
     harder_images,
     label_errors,
+    model_slopes,
 )
 from difficulty_model.family import (
     independent,
@@ -22,6 +23,7 @@ from difficulty_model.family import (
     probit,
     recht_et_al,
     regressed,
+    slopes,
     with_unlearnable,
     with_unmissable,
 )
@@ -141,6 +143,25 @@ def test_a_fit_that_knows_no_loss_and_no_labels_in_error_says_so():
     assert adapted.verdict == labels.verdict == "not testable"
     assert "--skill-loss" in adapted.text
     assert "--unlearnable" in labels.text
+
+
+def test_slopes_move_models_from_a_typical_one_of_their_accuracy():
+    slope = np.exp(np.linspace(-0.4, 0.4, 6))
+    specification = Specification(independent(), slopes(), normal())
+    values = {"skill": SKILL, "curve.slope": slope, "population.mean": MEAN, "population.sd": SD}
+    found = model_slopes.examine(evidence_of(specification, values))
+    of_typical = slope.mean()
+
+    def probit_accuracy(skill: np.ndarray, slope: np.ndarray | float, k: int) -> np.ndarray:
+        return slope * (skill - MEAN[k]) / np.sqrt(1 + slope**2 * SD[k] ** 2)
+
+    same = probit_accuracy(SKILL, slope, 0) * np.sqrt(1 + of_typical**2 * SD[0] ** 2) / of_typical
+    expected = 100 * (ndtr(probit_accuracy(same, of_typical, 1)) - ndtr(probit_accuracy(SKILL, slope, 1)))
+    assert found.effect is not None
+    np.testing.assert_allclose(found.effect.points, expected, atol=1e-3)
+    assert np.ptp(expected) > 1
+    alike = evidence_of(recht_et_al(), {name: of for name, of in values.items() if name != "curve.slope"})
+    assert "--slopes" in examine(model_slopes, alike).text
 
 
 def test_what_a_covariate_makes_harder():

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from difficulty_model.errors import InputError
 from difficulty_model.explanations import (
@@ -16,6 +17,7 @@ from difficulty_model.explanations import (
     Examination,
     NotTestableError,
     Outcome,
+    adaptive_overfitting,
     class_imbalance,
     examine,
     explain,
@@ -231,3 +233,13 @@ def test_models_run_on_one_test_set_alone_are_left_out():
         shown=(("model", "image"), shown), right=(("model", "image"), evidence.responses.right * shown),
     ))
     assert "m2" not in gather(responses, "old", "new").responses.models
+
+
+def test_lines_and_curvature_are_those_of_polynomials():
+    evidence = of_classes(3, EVEN, harder=0.5)
+    table = adaptive_overfitting.examine(evidence).table.set_index("quantity")
+    old, new = evidence.accuracies(np.ones((1, 4000), np.float32))[0]
+    x, y = norm.ppf(old), norm.ppf(new)
+    np.testing.assert_allclose(table["value"].iloc[:2], np.polyfit(100 * old, 100 * new, 1), rtol=1e-4)
+    np.testing.assert_allclose(table.loc[["u", "v"], "value"], np.polyfit(x, y, 1), rtol=1e-4)
+    np.testing.assert_allclose(table.loc["curvature of probit accuracies", "value"], np.polyfit(x, y, 2)[0], rtol=1e-3)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm.auto import tqdm
 
-from difficulty_model.errors import InputError
+from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.explanations import adaptive_overfitting, statistical_error
 from difficulty_model.explanations.catalogue import EXPLANATIONS
 from difficulty_model.explanations.effect import Effect
@@ -43,8 +43,17 @@ class Explained:
     examinations: list[Examination]
 
     def __getitem__(self, name: str) -> Examination:
-        """Return what came out of the explanation of that name."""
-        return next(one for one in self.examinations if one.name == name)
+        """Return what came out of the explanation of that name.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        named = {one.name: one for one in self.examinations}
+        if name not in named:
+            raise unknown_name("explanation", name, named)
+        return named[name]
 
     def table(self, *, level: float = LEVEL) -> pd.DataFrame:
         """Return a row per explanation.
@@ -78,6 +87,11 @@ class Explained:
         -------
         pandas.DataFrame
             Columns `part`, `points`, `low`, `high`; the parts add up to the last row, the gap.
+
+        Raises
+        ------
+        InputError
+            If the explanations that the parts are from were not examined.
         """
         gap, chance = self.gap, self[statistical_error.NAME].effect
         adaptivity = self[adaptive_overfitting.NAME].effect
