@@ -287,8 +287,8 @@ def _points(of: dict[str, Any]) -> str:
 def _share(of: dict[str, Any]) -> str:
     if of["value"] is None or None in of["interval"]:
         return "–"
-    low, high = of["interval"]
-    return f"{of['value']:.0%} ({low:.0%} to {high:.0%})"
+    value, low, high = (f"{round(share, 2) + 0.0:.0%}" for share in (of["value"], *of["interval"]))
+    return f"{value} ({low} to {high})"
 
 
 def _predicted(row: dict[str, Any]) -> tuple[str, str, str]:

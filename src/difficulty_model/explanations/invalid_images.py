@@ -43,13 +43,13 @@ def examine(evidence: Evidence) -> Outcome:
          "invalid": 100 * float(_invalid(once, mask & seen, solved, models)[0])}
         for name, mask in zip(responses.test_sets, responses.member, strict=True)
     ]
-    told = " and ".join(f"{row['missed']:.1f}% of {row['test_set']!r}, of which at most {row['invalid']:.1f}% can be "
-                        "invalid and the others are just hard" for row in rows)
+    told = "; ".join(f"all models miss {row['missed']:.1f}% of {row['test_set']!r}, and {row['invalid']:.1f}% at most "
+                     "beyond images that are just hard" for row in rows)
     table = pd.DataFrame({
         "image": np.array(responses.images)[missed],
         **{name: mask[missed] for name, mask in zip(responses.test_sets, responses.member, strict=True)},
     })
-    effect, text = evidence.resampled(points), f"No model gets {told}."
+    effect, text = evidence.resampled(points), f"{told[0].upper()}{told[1:]}."
     verdict = verdict_of(effect.share())
     if verdict in ("part of it", "not testable"):
         text += f" That is up to {effect.share().high:.0%} of the gap: needs somebody to look at them."

@@ -5,7 +5,7 @@ import pandas as pd
 
 from difficulty_model.explanations.effect import Effect
 from difficulty_model.explanations.evidence import Evidence
-from difficulty_model.explanations.examination import MINOR, Outcome
+from difficulty_model.explanations.examination import MINOR, Outcome, Verdict
 from difficulty_model.posterior import LEVEL
 from difficulty_model.responses import clopper_pearson
 from difficulty_model.types import MODEL
@@ -37,10 +37,10 @@ def examine(evidence: Evidence) -> Outcome:
     text = (f"The mean gap of {mean:.2f} points has a standard error of {error:.2f}, models sharing their images. One "
             f"model's accuracy is off by up to ± {reach[LEVELS[0]]:.1f} points at {LEVELS[0]:.0%}, "
             f"± {reach[LEVELS[1]]:.1f} at {LEVELS[1]:.2%}.")
-    can_carry = SURELY * error / abs(mean) if mean else np.inf
-    verdict = "explains it" if can_carry >= 1 else "cannot" if can_carry < MINOR else "part of it"
-    if verdict == "part of it":
-        text += f" Chance may make a gap of {SURELY * error:.1f} points, which is not all of it."
+    verdict: Verdict = "explains it"
+    if abs(mean) > SURELY * error:
+        verdict = "cannot" if effect.share().high < MINOR else "part of it"
+        text += f" Chance hardly ever makes a gap of more than {SURELY * error:.1f} points."
     return Outcome(effect, text, of_models, verdict)
 
 
