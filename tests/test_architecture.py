@@ -17,6 +17,7 @@ LAYERS = [
     {"fitting"},
     {"posterior"},
     {"observed", "relation", "answering"},
+    {"robustness"},
     {"predicted_law", "prediction", "checking", "simulation"},
     {"collecting"},
     {"misfit", "comparison", "exporting", "calibration"},

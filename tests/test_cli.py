@@ -238,6 +238,17 @@ def test_what_cannot_be_collected(folder: Path, options: tuple[object, ...], sai
     mistake(run("collect", "fit.nc", *options, cwd=folder), said)
 
 
+def test_robustness(folder: Path) -> None:
+    done = run("robustness", "responses.nc", "--from", "original", "--to", "new-writers", "--json", cwd=folder)
+    found = json.loads(done.stdout)
+    points = [row["points"] for row in found["models"]]
+    assert points == sorted(points, reverse=True)
+    assert found["dominance"][0]["weaker_alone"] < found["dominance"][0]["independent"]
+    printed = run("robustness", "responses.nc", "--from", "original", "--to", "new-writers", cwd=folder).stdout
+    assert found["models"][0]["model"] in printed
+    mistake(run("robustness", "responses.nc", "--from", "original", "--to", "old", cwd=folder), "'original'")
+
+
 def test_every_explanation_of_a_gap(folder: Path) -> None:
     (folder / "names.txt").write_text(f"{load_example('digits').images[0]}\n")
     done = run("explain", "fit.nc", "--from", "original", "--to", "new-writers", "--json", "--plot", "why.png",
@@ -259,7 +270,7 @@ def test_every_explanation_of_a_gap(folder: Path) -> None:
 
 @pytest.mark.parametrize("command", [(), ("import",), ("check",), ("fit",), ("law",), ("fetch",), ("simulate",),
                                      ("predict",), ("plan",), ("collect",), ("compare",), ("calibrate",), ("explain",),
-                                     ("rivals",)])
+                                     ("rivals",), ("robustness",)])
 def test_help_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)
     assert done.returncode == 0

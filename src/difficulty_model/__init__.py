@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         predict_test_set,
     )
     from difficulty_model.responses import Responses, combine, load_responses
+    from difficulty_model.robustness import dominance, effective_robustness
     from difficulty_model.simulation import Simulation, TestSetPlan, simulate, simulate_responses
     from difficulty_model.specification import Prior, Specification
 
@@ -123,6 +124,8 @@ _HOME = {
     "Explained": "explanations",
     "Outcome": "explanations",
     "explain": "explanations",
+    "dominance": "robustness",
+    "effective_robustness": "robustness",
     "check_fit": "misfit",
     "compare": "comparison",
     "loo": "comparison",
@@ -163,7 +166,9 @@ __all__ = [
     "collect_responses",
     "combine",
     "compare",
+    "dominance",
     "draw_difficulties",
+    "effective_robustness",
     "explain",
     "fit",
     "fix_responses",

@@ -46,6 +46,19 @@ def least_squares(x: Float[np.ndarray, "... point"], y: Float[np.ndarray, "... p
     return Line(u, y_mean[..., 0] - u * x_mean[..., 0])
 
 
+def by_all_others(
+    x: Float[np.ndarray, "... point"], y: Float[np.ndarray, "... point"]
+) -> Float[np.ndarray, "... point"]:
+    """Return each y by the least-squares line through all other points.
+
+    Its residual is that from the line through all, over 1 − leverage.
+    """
+    line = least_squares(x, y)
+    away = x - x.mean(-1, keepdims=True)
+    leverage = 1 / x.shape[-1] + np.square(away) / np.square(away).sum(-1, keepdims=True)
+    return y - (y - line.u[..., None] * x - line.v[..., None]) / (1 - leverage)
+
+
 def r_squared(line: Line, x: Float[np.ndarray, "point"], y: Float[np.ndarray, "point"]) -> float:
     """Return the share of the variance of y that a line explains."""
     return float(1 - np.square(y - line.at(x)).sum() / np.square(y - y.mean()).sum())

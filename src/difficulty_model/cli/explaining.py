@@ -1,4 +1,4 @@
-"""Commands that ask why: `explain`, `rivals`."""
+"""Commands that ask why: `explain`, `rivals`; and who is robust: `robustness`."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from difficulty_model.cli.app import AsJson, app, write_figure
-from difficulty_model.cli.printing import print_explained, print_rivals
+from difficulty_model.cli.printing import print_explained, print_rivals, print_robustness
 from difficulty_model.errors import InputError
 
 
@@ -57,6 +57,28 @@ def rivals(
         print(json.dumps(found, indent=2))
     else:
         print_rivals(found)
+
+
+@app.command(epilog="Example: `difficulty-model robustness responses.nc --from original --to new-writers`")
+def robustness(
+    responses: Annotated[Path, typer.Argument(help="Responses to both test sets, as `import` writes them.")],
+    from_: Annotated[str, typer.Option("--from", help="The original test set.")],
+    to: Annotated[str, typer.Option("--to", help="The new test set.")],
+    seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Print how much better models are on a new test set than accuracies let expect, and how often weaker ones win."""
+    from difficulty_model.responses import load_responses
+    from difficulty_model.robustness import dominance, effective_robustness
+
+    given = load_responses(responses)
+    robust = effective_robustness(given, from_, to, random_seed=seed)
+    pairs = dominance(given.select(test_sets=[from_, to]))
+    plain = {"from": from_, "to": to, "models": robust.to_dict("records"), "dominance": pairs.to_dict("records")}
+    if as_json:
+        print(json.dumps(plain, indent=2))
+    else:
+        print_robustness(plain)
 
 
 def _files(given: list[str]) -> dict[str, Path]:

@@ -106,6 +106,24 @@ def print_rivals(plain: dict[str, Any]) -> None:
     out.print(table)
 
 
+def print_robustness(plain: dict[str, Any]) -> None:
+    """Print models by their effective robustness, and how often weaker ones are right alone."""
+    table = Table(
+        "model", plain["from"], plain["to"], "expected", "beyond",
+        title=f"Effective robustness from {plain['from']} to {plain['to']}",
+        caption="accuracies in percent; expected by the line through all other models; points beyond it, with 95% "
+                "intervals over the images",
+    )
+    for row in plain["models"]:
+        beyond = _points({"value": row["points"], "interval": [row["low"], row["high"]]})
+        table.add_row(row["model"], *(f"{100 * row[of]:.1f}" for of in ("original", "new", "expected")), beyond)
+    out.print(table)
+    for row in plain["dominance"]:
+        out.print(f"{row['test_set']}: the weaker of two models is right alone on {row['weaker_alone']:.1%} of the "
+                  f"images ({row['independent']:.1%} if they erred independently; {row['pairs']} pairs)", markup=False,
+                  highlight=False)
+
+
 def print_findings(findings: "list[Finding]") -> None:
     """Print what was noticed about responses, with the remedies."""
     if not findings:

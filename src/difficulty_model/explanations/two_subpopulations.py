@@ -8,7 +8,7 @@ from scipy.stats import norm
 from difficulty_model.explanations.effect import Effect
 from difficulty_model.explanations.evidence import Copies, Evidence, NotTestableError
 from difficulty_model.explanations.examination import Outcome
-from difficulty_model.law import Line, least_squares, probit
+from difficulty_model.law import by_all_others, probit
 from difficulty_model.observed import off_the_edges
 from difficulty_model.posterior import LEVEL
 from difficulty_model.types import MODEL
@@ -59,12 +59,5 @@ def examine(evidence: Evidence) -> Outcome:
 def _predicted(accuracies: Float[np.ndarray, "resample 2 model"]) -> list[Float[np.ndarray, "resample model"]]:
     """Return new accuracies as predicted from all other models by a line, as they are and as probits."""
     (a, b), (x, y) = (of.swapaxes(0, 1) for of in (accuracies, probit(accuracies)))
-    return [_left_out(a, b), norm.cdf(_left_out(x, y))]
+    return [by_all_others(a, b), norm.cdf(by_all_others(x, y))]
 
-
-def _left_out(x: Float[np.ndarray, "resample model"], y: Float[np.ndarray, "resample model"]) -> np.ndarray:
-    """Return each y by the least-squares line through all others: its residual is that of all, over 1 − leverage."""
-    line: Line = least_squares(x, y)
-    away = x - x.mean(1, keepdims=True)
-    leverage = 1 / x.shape[1] + np.square(away) / np.square(away).sum(1, keepdims=True)
-    return y - (y - line.u[:, None] * x - line.v[:, None]) / (1 - leverage)
