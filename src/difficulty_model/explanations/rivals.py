@@ -1,7 +1,8 @@
 """Rival stories of a gap as statistical models: each says what differs between two test sets, and all else is the same.
 
-They are fitted to the same responses and compared by images and by models that are left out, so that which story fits
-is answered with numbers.
+That is independent skills, the logistic curve, and a normal population with images that no model gets right and images
+that all do. They are fitted to the same responses and compared by images and by models that are left out, so that
+which story fits is answered with numbers.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,9 +15,9 @@ import pandas as pd
 
 from difficulty_model import populations
 from difficulty_model.comparison import Comparison, compare, predict_left_out
-from difficulty_model.distributions import Beta, LogNormal
+from difficulty_model.curves import ResponseCurve
 from difficulty_model.explanations.evidence import gather
-from difficulty_model.family import LOCATION, SHARE, SPREAD, independent, losing, normal, probit, recht_et_al, slopes
+from difficulty_model.family import LOCATION, SHARE, SPREAD, independent, logistic, losing, slopes
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.posterior import population_accuracies
 from difficulty_model.responses import Responses
@@ -24,14 +25,32 @@ from difficulty_model.specification import Prior, Specification
 from difficulty_model.types import TEST_SET
 
 
+# Fields of formulas are declared as the arrays that they see; in a specification priors and numbers stand there.
+def _same(distribution: Any) -> Any:  # noqa: ANN401
+    return Prior(distribution)
+
+
+def _of_each(distribution: Any, *, reference: float | None = None) -> Any:  # noqa: ANN401
+    return Prior(distribution, "stratum", reference)
+
+
+MEAN = _of_each(LOCATION, reference=0.0)
+"""Of each test set, the original one's being the location."""
+
+
 def no_gap() -> Specification:
     """Return one population for both test sets."""
-    return Specification(independent(), probit(), populations.Normal(_known(0.0), _same(SPREAD)))
+    return _specification()
 
 
 def mean_shift() -> Specification:
-    """Return populations of one spread, the new one harder or easier: lines of slope u = 1."""
-    return Specification(independent(), probit(), _shifted())
+    """Return populations of one spread, the new one harder or easier."""
+    return _specification(mean=MEAN)
+
+
+def mean_and_spread() -> Specification:
+    """Return populations of other mean and spread."""
+    return _specification(mean=MEAN, sd=_of_each(SPREAD))
 
 
 def skill_loss() -> Specification:
@@ -39,33 +58,28 @@ def skill_loss() -> Specification:
 
     What they all lose alike is the shift of the population, which it cannot be told from.
     """
-    return Specification(losing(), probit(), _shifted())
+    return _specification(skill=losing(), mean=MEAN)
 
 
 def two_subpopulations() -> Specification:
-    """Return the same easier and harder images in both test sets, in other proportions."""
-    population = populations.TwoNormals(
-        mean=_known(0.0), sd=_same(SPREAD), share=_of_each(Beta(2.0, 4.0)), gap=_same(LogNormal(2.0, 0.75)),
-        harder_sd=_same(SPREAD),
-    )
-    return Specification(independent(), probit(), population)
+    """Return the same images in both test sets but for the share of those that every model gets right."""
+    return _specification(plain=_of_each(SHARE))
 
 
 def label_errors() -> Specification:
-    """Return one population, and beside it a share of images that no model gets right, other in each test set."""
-    population = populations.WithUnlearnable(populations.Normal(_known(0.0), _same(SPREAD)), _of_each(SHARE))
-    return Specification(independent(), probit(), population)
+    """Return the same images in both test sets but for the share of those that no model gets right."""
+    return _specification(impossible=_of_each(SHARE))
 
 
 def own_slopes() -> Specification:
     """Return populations of other mean and spread, and a slope for every model."""
-    return Specification(independent(), slopes(), normal())
+    return _specification(curve=slopes(logistic()), mean=MEAN, sd=_of_each(SPREAD))
 
 
 RIVALS: Mapping[str, Callable[[], Specification]] = MappingProxyType({
     "no gap": no_gap,
     "mean shift": mean_shift,
-    "mean and spread": recht_et_al,
+    "mean and spread": mean_and_spread,
     "skill loss": skill_loss,
     "two subpopulations": two_subpopulations,
     "label errors": label_errors,
@@ -121,8 +135,7 @@ def compare_rivals(
 ) -> Rivals:
     """Return the rival stories of the gap between two test sets, fitted and compared.
 
-    They are fitted by the method "laplace"; each takes about as long as a fit of Recht et al.'s model, that of slopes
-    twice.
+    They are fitted by the method "laplace". Leaving models out takes most of the time, as long as some fifty fits.
 
     Parameters
     ----------
@@ -160,18 +173,21 @@ def _gap(fitted: Fit) -> tuple[float, float, float]:
     return float(predicted.mean()), float(predicted.std()), float(observed)
 
 
-def _shifted() -> populations.Population:
-    return populations.Normal(_of_each(LOCATION, reference=0.0), _same(SPREAD))
+def _specification(
+    *,
+    skill: Any = None,  # noqa: ANN401
+    curve: ResponseCurve | None = None,
+    mean: Any = 0.0,  # noqa: ANN401
+    sd: Any = None,  # noqa: ANN401
+    impossible: Any = None,  # noqa: ANN401
+    plain: Any = None,  # noqa: ANN401
+) -> Specification:
+    """Return what all rivals share, with what differs in its place.
 
-
-# Fields of formulas are declared as the arrays that they see; in a specification priors and numbers stand there.
-def _same(distribution: Any) -> Any:  # noqa: ANN401
-    return Prior(distribution)
-
-
-def _of_each(distribution: Any, *, reference: float | None = None) -> Any:  # noqa: ANN401
-    return Prior(distribution, "stratum", reference)
-
-
-def _known(number: float) -> Any:  # noqa: ANN401
-    return number
+    Were the shape poor that they share, the rival would win that mends it, not the one that tells what differs.
+    """
+    population = populations.Normal(mean, _same(SPREAD) if sd is None else sd)
+    population = populations.WithUnlearnable(population, _same(SHARE) if impossible is None else impossible)
+    population = populations.WithUnmissable(population, _same(SHARE) if plain is None else plain)
+    skill = independent() if skill is None else skill
+    return Specification(skill, logistic() if curve is None else curve, population)
