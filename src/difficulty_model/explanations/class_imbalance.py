@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from difficulty_model.explanations.effect import Effect
 from difficulty_model.explanations.evidence import Copies, Evidence, NotTestableError
 from difficulty_model.explanations.examination import Outcome
 
@@ -18,7 +19,7 @@ def examine(evidence: Evidence) -> Outcome:
     """Return what models lose because shares of classes differ, and every class's part of the gap.
 
     The gap is Σ (w₁ − w₂)(a₁ + a₂)/2, by the shares w of the classes, and Σ (w₁ + w₂)/2 (a₁ − a₂), by accuracies a
-    within them. Shares are taken as they are; accuracies vary with the images.
+    within them. Shares are taken as they are, in the gap too; accuracies vary with the images.
     """
     if "label" not in evidence.responses.dataset.coords:
         raise NotTestableError("labels of the images; import responses with them")
@@ -29,10 +30,13 @@ def examine(evidence: Evidence) -> Outcome:
     shares = np.array([np.bincount(of_image[mask], minlength=len(classes)) / mask.sum()
                        for mask in (evidence.in_original, evidence.in_new)])
 
-    def points(copies: Copies) -> Float[np.ndarray, "resample model"]:
+    def points_and_gap(copies: Copies) -> Float[np.ndarray, "resample 2 model"]:
         old, new = _accuracies(evidence, copies, members)
-        return 100 * ((old + new) / 2) @ (shares[0] - shares[1])
+        points = (old + new) / 2 @ (shares[0] - shares[1])
+        return 100 * np.stack([points, points + (old - new) @ shares.mean(0)], axis=1)
 
+    observed, draws = evidence.over_resamples(points_and_gap)
+    effect = Effect(observed[0], draws[:, 0], observed[1], draws[:, 1], tuple(evidence.responses.models))
     old, new = (of[0].mean(0) for of in _accuracies(evidence, np.ones((1, len(of_image)), np.float32), members))
     table = pd.DataFrame({
         "class": classes, "share_original": shares[0], "share_new": shares[1], "original": old, "new": new,
@@ -43,7 +47,7 @@ def examine(evidence: Evidence) -> Outcome:
     apart = 100 * np.abs(shares[0] - shares[1]).max()
     text = (f"Shares of the {len(classes)} classes differ by {apart:.2f} points at most. "
             f"The class that adds most to the gap is {worst['class']!r}, {worst['gap']:.2f} points.")
-    return Outcome(evidence.resampled(points), text, table.sort_values("gap", ascending=False, ignore_index=True))
+    return Outcome(effect, text, table.sort_values("gap", ascending=False, ignore_index=True))
 
 
 def _accuracies(
