@@ -126,8 +126,9 @@ def of_plain_cases(seed: int, share: float, *, harder: float, invalid: float = 0
     return evidence_of(rng.normal(SKILL[:, None] - difficulty) > 0, in_new, seed=seed)
 
 
-REPETITIONS = 20
-"""Of a verdict that is right in 95 of 100 worlds, fewer than 15 of 20 are once in 3,000 times."""
+REPETITIONS, ENOUGH = 6, 4
+"""A verdict that is right in 99 of 100 worlds is right in fewer than four of six once in 50,000 times; `test_worlds.py`
+has a hundred of each."""
 
 
 def named(explanation: Any, worlds: list[Evidence]) -> list[str]:
@@ -138,8 +139,8 @@ def test_class_imbalance_is_named_where_it_is_the_cause_and_not_elsewhere():
     seeds = range(REPETITIONS)
     cause = named(class_imbalance, [of_classes(s, HARD_CLASSES, harder=0.0) for s in seeds])
     other = named(class_imbalance, [of_classes(s, EVEN, harder=0.7) for s in seeds])
-    assert cause.count("explains it") >= 15
-    assert other.count("cannot") >= 15
+    assert cause.count("explains it") >= ENOUGH
+    assert other.count("cannot") >= ENOUGH
 
 
 def test_subpopulations_are_named_where_they_are_the_cause_and_not_elsewhere():
@@ -147,24 +148,24 @@ def test_subpopulations_are_named_where_they_are_the_cause_and_not_elsewhere():
     cause = named(two_subpopulations, [of_plain_cases(s, 0.1, harder=0.0, images=4000) for s in seeds])
     worlds = [simulate(s, skill=SKILL, images={"old": 4000, "new": 4000}).responses for s in seeds]
     other = named(two_subpopulations, [gather(world, "old", "new") for world in worlds])
-    assert cause.count("explains it") >= 15
-    assert other.count("cannot") >= 15
+    assert cause.count("explains it") >= ENOUGH
+    assert other.count("cannot") >= ENOUGH
 
 
 def test_invalid_images_are_named_where_they_are_the_cause_and_not_elsewhere():
     seeds = range(REPETITIONS)
     cause = named(invalid_images, [of_plain_cases(s, 0.4, harder=0.0, invalid=0.2) for s in seeds])
     other = named(invalid_images, [of_classes(s, EVEN, harder=0.5) for s in seeds])
-    assert cause.count("explains it") >= 15
+    assert cause.count("explains it") >= ENOUGH
     assert other.count("explains it") == 0
 
 
 def test_chance_is_named_where_it_is_the_cause_and_not_elsewhere():
     seeds = range(REPETITIONS)
     cause = named(statistical_error, [of_classes(s, EVEN, harder=0.0) for s in seeds])
-    other = named(statistical_error, [of_classes(s, EVEN, harder=0.8, images=20_000) for s in seeds[:5]])
-    assert cause.count("explains it") >= 17
-    assert other == ["cannot"] * 5
+    other = named(statistical_error, [of_classes(s, EVEN, harder=0.8, images=8000) for s in seeds])
+    assert cause.count("explains it") >= ENOUGH
+    assert other.count("cannot") >= ENOUGH
 
 
 @pytest.fixture(scope="module")
@@ -181,10 +182,11 @@ class Own:
     NAME = "own"
     QUESTION = "Is it half?"
     SOURCE = "here"
+    FILE = "own"
 
     @staticmethod
     def examine(evidence: Evidence) -> Outcome:
-        path = evidence.file("own", "a file of its own")
+        path = evidence.file(Own.FILE, "a file of its own")
         if path.read_text(encoding="utf-8") != "fine":
             raise InputError(f"{path} is not fine")
         gap = evidence.gap.points.mean()
@@ -208,6 +210,11 @@ def test_one_table_of_all_and_an_own_explanation(fitted: Fit, tmp_path: Path):
     parts = found.decomposition().set_index("part")["points"]
     np.testing.assert_allclose(parts["distribution"] + parts["generalization"], parts["gap"])
     assert np.isnan(parts["adaptivity"])  # the fit knows of no lost skill
+
+
+def test_files_that_nobody_asks_for_are_told(fitted: Fit):
+    with pytest.raises(InputError, match="'counts'"):
+        explain(fitted, "old", "new", files={"count": Path("counts.csv")}, progress=False)
 
 
 def test_what_is_lacking_and_what_is_wrong_is_said(tmp_path: Path):

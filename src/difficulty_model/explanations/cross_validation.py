@@ -13,6 +13,7 @@ from difficulty_model.types import MODEL
 NAME = "cross-validation"
 QUESTION = "Were other original images for testing, would there be no gap?"
 SOURCE = "Recht et al. (2018), on CIFAR-10.1: 93.5% to 94.0% on the folds, 84.9% on the new test set"
+FILE = "folds"
 
 
 def examine(evidence: Evidence) -> Outcome:
@@ -25,7 +26,7 @@ def examine(evidence: Evidence) -> Outcome:
     Errors of the two are taken as independent. They share the new images, on which the same models do alike, so that
     in truth their difference varies less: the interval is rather too wide.
     """
-    path = evidence.file("folds", "cross-validated models (difficulty-inference experiment folds)")
+    path = evidence.file(FILE, "cross-validated models (difficulty-inference experiment folds)")
     found = read_experiment(path, "folds").between(evidence.original, evidence.new)
     shared = np.isin(evidence.responses.models, found.of_models("folds-new").index)
     if not shared.any():

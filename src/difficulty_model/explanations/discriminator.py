@@ -9,6 +9,7 @@ from difficulty_model.readers import read_experiment
 NAME = "discriminator"
 QUESTION = "Can a classifier tell original from new images?"
 SOURCE = "Recht et al. (2018), on CIFAR-10.1: at most 53.1% right, intervals cover 50%; the bound is ours"
+FILE = "discriminator"
 
 COVERAGE = 0.95
 """Of intervals in the files of experiments."""
@@ -23,7 +24,7 @@ def examine(evidence: Evidence) -> Outcome:
     was tried, a shift can carry 100 (2a − 1) points. That is a bound, not an estimate: the difference need not make
     anything harder, and one that only a better classifier sees may carry more. Hence it never explains a gap.
     """
-    path = evidence.file("discriminator", "a classifier trained to tell the test sets apart (difficulty-inference "
+    path = evidence.file(FILE, "a classifier trained to tell the test sets apart (difficulty-inference "
                                           "experiment discriminator)")
     found = read_experiment(path, "discriminator").between(evidence.original, evidence.new)
     accuracy = found.mean("accuracy")

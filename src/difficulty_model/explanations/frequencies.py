@@ -23,6 +23,9 @@ from difficulty_model.explanations.evidence import Copies, Evidence, NotTestable
 from difficulty_model.readers.covariates import read_covariates
 from difficulty_model.types import FloatArray, IntArray
 
+FILE = "counts"
+"""Name of the file of counts, which explanations by frequencies take."""
+
 BINS = 10
 """Steps between bins of observed frequency, which are around 0, 0.1, …, 1."""
 
@@ -307,7 +310,7 @@ def _mixture(
 
 def _counts(evidence: Evidence) -> tuple[Float[np.ndarray, "image"], Float[np.ndarray, "image"]]:
     path = evidence.file(
-        "counts", "a table of how many annotators, others than those by whom images were chosen, selected every image: "
+        FILE, "a table of how many annotators, others than those by whom images were chosen, selected every image: "
         f"columns image, {SELECTED} and {ASKED}"
     )
     table, images = read_covariates(path), evidence.responses.images

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from difficulty_model.explanations.effect import Effect, Interval
 from difficulty_model.explanations.evidence import Copies, Evidence
 from difficulty_model.explanations.examination import Outcome
+from difficulty_model.explanations.frequencies import FILE as FILE
 from difficulty_model.explanations.frequencies import annotated, beta_mixture, jackknife, naive
 
 NAME = "noise in selection frequencies"

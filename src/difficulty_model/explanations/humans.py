@@ -17,6 +17,7 @@ from difficulty_model.types import BoolArray, FloatArray
 NAME = "humans"
 QUESTION = "Do people lose accuracy on the new test set too?"
 SOURCE = "Shankar et al. (2020), on ImageNetV2: people lose less than 1 point, the best model 5.4"
+FILE = "humans"
 
 
 def examine(evidence: Evidence) -> Outcome:
@@ -26,7 +27,7 @@ def examine(evidence: Evidence) -> Outcome:
     The effect is the mean over people who were shown images of both. Images are resampled for people and models alike:
     the interval is for further images, seen by these people.
     """
-    path = evidence.file("humans", "responses of people to images of both test sets")
+    path = evidence.file(FILE, "responses of people to images of both test sets")
     people = read_matched(evidence, path)
     if models := set(people.responses.models) & set(evidence.responses.models):
         raise InputError(f"{path} has responses of {min(models)!r}, one of the models whose gap is examined; expected "

@@ -15,6 +15,7 @@ from difficulty_model.explanations.matching import FEWEST, read_matched
 NAME = "hyperparameter tuning"
 QUESTION = "Would other hyperparameters than those tuned for the original test set do better on the new one?"
 SOURCE = "Recht et al. (2018), on CIFAR-10.1: vgg16 goes from 85.25% to 85.84%; judging on other halves is ours"
+FILE = "variants"
 
 SPLITS = 10
 """Of the images into halves."""
@@ -28,7 +29,7 @@ def examine(evidence: Evidence) -> Outcome:
     on the other, both ways, in `SPLITS` splits by lot. Half of the images pick worse than all of them, so that this
     gain is rather too small, where that on the images picked on is too large.
     """
-    path = evidence.file("variants", "responses to the new test set of variants of models (difficulty-inference "
+    path = evidence.file(FILE, "responses to the new test set of variants of models (difficulty-inference "
                                      "experiment hyperparameters, then difficulty-model import)")
     given = read_matched(evidence, path, test_sets=[evidence.new])
     try:

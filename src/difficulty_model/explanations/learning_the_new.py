@@ -8,6 +8,7 @@ from difficulty_model.readers import read_experiment
 NAME = "training on the new test set"
 QUESTION = "Do models regain what they lost by learning from some of the new images?"
 SOURCE = "Recht et al. (2018), on CIFAR-10.1: 85.1% and 85.4% where the untouched has 84.9%; the control is ours"
+FILE = "new-data"
 
 ARMS = {"untouched": "as they are", "original": "with more original images", "new": "with as many new ones"}
 """What models learn from beside their own images, in words."""
@@ -20,7 +21,7 @@ def examine(evidence: Evidence) -> Outcome:
     more data. What half of a test set cannot teach may still be a shift, so the effect is rather too small. The table
     has the estimates as the experiment gives them, shares of images, with no name of a model for the mean of all.
     """
-    path = evidence.file("new-data", "models trained on a part of the new test set (difficulty-inference experiment "
+    path = evidence.file(FILE, "models trained on a part of the new test set (difficulty-inference experiment "
                                      "new-data)")
     found = read_experiment(path, "new-data").between(evidence.original, evidence.new)
     gain, models = found.mean("new-original"), found.of_models("new-original").index

@@ -13,6 +13,7 @@ from difficulty_model.types import MODEL, BoolArray
 NAME = "near-duplicates"
 QUESTION = "Are original images right because ones like them were learned from?"
 SOURCE = "Recht et al. (2018), on CIFAR-10.1: 8% of CIFAR-10's test set explain 0.6 points at most"
+FILE = "duplicates"
 
 
 def examine(evidence: Evidence) -> Outcome:
@@ -21,7 +22,7 @@ def examine(evidence: Evidence) -> Outcome:
     It takes the file ``duplicates``: names of original images that have near-duplicates in the training set. A model
     may be better on them because they are easy too, so the effect is rather too large.
     """
-    path = evidence.file("duplicates", "names of the original images that have near-duplicates in the training set, "
+    path = evidence.file(FILE, "names of the original images that have near-duplicates in the training set, "
                                        "one a line")
     rest = ~np.isin(evidence.responses.images, _duplicates(evidence, read_names(path)))
     if not evidence.responses.shown[:, evidence.in_original & rest].any(1).all():

@@ -155,10 +155,16 @@ def explain(
     Raises
     ------
     InputError
-        If a test set was not fitted, the two are the same, or no model was run on both.
+        If a test set was not fitted, the two are the same, no model was run on both, or a file has a name that no
+        explanation asks for.
     """
+    every = list(explanations)
+    known = {getattr(one, "FILE", None) for one in every}
+    for name in files or {}:
+        if name not in known:
+            raise unknown_name("file that an explanation asks for", name, sorted(filter(None, known)))
     evidence = gather(fit.responses, original, new, fit=fit, files=files, random_seed=random_seed)
-    with tqdm(list(explanations), desc="examining", unit=" explanations", disable=None if progress else True,
+    with tqdm(every, desc="examining", unit=" explanations", disable=None if progress else True,
               leave=False) as bar:
         return Explained(original, new, evidence.gap, [examine(explanation, evidence) for explanation in bar])
 

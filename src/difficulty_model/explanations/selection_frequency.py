@@ -6,6 +6,7 @@ import pandas as pd
 from difficulty_model.explanations import frequency_noise
 from difficulty_model.explanations.evidence import Evidence
 from difficulty_model.explanations.examination import Outcome
+from difficulty_model.explanations.frequencies import FILE as FILE
 from difficulty_model.explanations.frequencies import Annotated, annotated, beta_mixture, naive
 
 NAME = "selection frequency"
