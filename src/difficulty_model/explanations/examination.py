@@ -18,8 +18,8 @@ MINOR = 0.15
 class Explanation(Protocol):
     """One hypothesis of why models lose accuracy: a module, or any object, with these names.
 
-    One that takes a file has `FILE` too, the name under which it asks for it (`Evidence.file`). `EXPLANATIONS` are those
-    that come with the package; your own is one more item of the list that `explain` takes.
+    One that takes a file has `FILE` too, the name under which it asks for it (`Evidence.file`). `EXPLANATIONS` are the
+    package's; your own is one more item of the list that `explain` takes.
     """
 
     @property
