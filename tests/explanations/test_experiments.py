@@ -1,0 +1,281 @@
+"""Explanations by experiments that train: what the files say, and wrong ones."""
+
+import copy
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binomtest
+
+from difficulty_model.errors import InputError
+from difficulty_model.explanations import (
+    Evidence,
+    cross_validation,
+    discriminator,
+    gather,
+    hyperparameter_tuning,
+    learning_the_new,
+)
+from difficulty_model.readers import read_experiment
+from difficulty_model.responses import Responses
+from explained import FILES, found, points, saved, world
+
+EXPERIMENTS = ["new-data", "folds", "discriminator"]
+
+
+def estimates(values: Mapping[str, tuple[float, float]], models: Sequence[str]) -> list[dict[str, Any]]:
+    """The same of every model and of their mean, as shares."""
+    return [
+        {"model": model, "quantity": quantity, "value": value, "standard_error": error,
+         "low": value - 1.96 * error, "high": value + 1.96 * error}
+        for model in (*models, None) for quantity, (value, error) in values.items()
+    ]
+
+
+def experiment(name: str, **tables: Any) -> dict[str, Any]:
+    sets = [{"role": role, "name": role, "fingerprint": "ab", "images": 9, "used": 8} for role in ("original", "new")]
+    return {"experiment": name, "version": 1, "seed": 0, "settings": {}, "sets": sets, **tables, "failed": {}}
+
+
+def new_data(gain: float, error: float = 0.003) -> dict[str, Any]:
+    arms = {"untouched": (0.7, 0.01), "new": (0.72 + gain, 0.01), "original": (0.72, 0.01)}
+    return experiment(
+        "new-data", estimates=estimates(arms | {"new-original": (gain, error)}, ["m0", "m1"]),
+        rows=[{"model": "m0", "repeat": 0, "arm": "new", "right": 7, "shown": 10}],
+    )
+
+
+def folds(drop: float, error: float = 0.005, models: Sequence[str] = ("m0", "m1", "m2", "m3", "m4")) -> dict[str, Any]:
+    of = {"folds": (0.7, 0.003), "new": (0.7 - drop, 0.004), "folds-new": (drop, error)}
+    rows = [
+        {"model": model, "fold": fold, "tested": tested, "right": 690 + 10 * fold + j, "shown": 1000}
+        for j, model in enumerate(models) for fold in range(3) for tested in ("folds", "new")
+    ]
+    return experiment("folds", estimates=estimates(of, models), rows=rows)
+
+
+def told_apart(right: int, shown: int) -> dict[str, Any]:
+    ends = binomtest(right, shown).proportion_ci(0.95, "exact")
+    low_high = {"low": float(ends.low), "high": float(ends.high), "p_value": 0.5}
+    row = {"split": 0, "learned": shown, "right": right, "shown": shown, "accuracy": right / shown, **low_high}
+    estimate = {"model": None, "quantity": "accuracy", "value": right / shown, **low_high}
+    return experiment("discriminator", rows=[row], estimates=[estimate])
+
+
+def stored(folder: Path, content: object) -> Path:
+    (folder / "experiment.json").write_text(json.dumps(content))
+    return folder / "experiment.json"
+
+
+GOOD = {"new-data": new_data(0.05), "folds": folds(0.05), "discriminator": told_apart(150, 200)}
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_experiments_are_read_as_they_are(tmp_path: Path, name: str):
+    read = read_experiment(stored(tmp_path, GOOD[name]), name)
+    assert read.name == name
+    assert read.settings == {}
+    assert read.sets["name"].tolist() == ["original", "new"]
+    assert len(read.estimates) == len(GOOD[name]["estimates"])
+    assert len(read.rows) == len(GOOD[name]["rows"])
+    first = GOOD[name]["estimates"][-1]
+    mean = read.mean(first["quantity"])
+    assert (mean.value, mean.low, mean.high) == (first["value"], first["low"], first["high"])
+    assert np.isnan(mean.standard_error) == (name == "discriminator")
+    with pytest.raises(InputError, match="no estimate of 'luck'"):
+        read.mean("luck")
+    with pytest.raises(InputError, match="on the new test set 'new'; expected 'newer'"):
+        read.between("original", "newer")
+
+
+HOSTILE = [None, True, -1, 10**30, 1e308, float("nan"), float("inf"), "", "x", "\ud800", [], {}]
+
+
+def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON value."""
+    yield at
+    for key in content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ():
+        yield from places(content[key], (*at, key))
+
+
+def changed(content: Any, at: tuple[Any, ...], value: object) -> Any:
+    if not at:
+        return value
+    content = copy.deepcopy(content)
+    inner = content
+    for key in at[:-1]:
+        inner = inner[key]
+    if value is Ellipsis:
+        del inner[at[-1]]
+    else:
+        inner[at[-1]] = value
+    return content
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_whatever_is_wrong_in_the_file_of_an_experiment_is_said(shifted: Evidence, tmp_path: Path, name: str):
+    good = {**GOOD[name], "rows": GOOD[name]["rows"][:2], "estimates": GOOD[name]["estimates"][-4:]}
+    if name == "folds":
+        good["estimates"] = GOOD[name]["estimates"][-6:]
+    refused = 0
+    for at in places(good):
+        for value in [*HOSTILE, ...] if at else HOSTILE:
+            examination = found(FILES[name], shifted, stored(tmp_path, changed(good, at, value)))  # raises nothing else
+            if examination.effect is None:
+                refused += 1
+                assert examination.text.startswith("Wrong file: ")
+                assert "experiment.json" in examination.text
+                examination.text.encode()
+            else:
+                assert np.isfinite(points(examination)).all()
+    assert refused > 200
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    (("experiment", "folds"), "has the experiment 'folds'; expected 'new-data'"),
+    (("version", 2), "has the version 2; expected 1"),
+    (("version", True), "has the version True"),
+    (("estimates", []), r"`estimates` of .* is \[\]; expected a list"),
+    (("rows", 0, "right", 11), "record 1 of `rows` .* right at most as often"),
+    (("estimates", 1, "low", 0.9), "record 2 of `estimates` .* between low and high"),
+    (("estimates", 0, "value", "0.7"), "`value` in record 1 of `estimates` .* is '0.7'; expected a number"),
+    (("estimates", 0, "standard_error", -1), "a standard error from 0 to 1"),
+    (("estimates", 0, "high", 4.0), "from -3 to 3"),
+    (("estimates", 0, "quantity", "new"), "record 2 .* every quantity once"),
+    (("estimates", 0, "value", 70.0), "from -1 to 1"),
+])
+def test_messages_say_where_what_is_wrong(tmp_path: Path, change: tuple[Any, ...], said: str):
+    with pytest.raises(InputError, match=said):
+        read_experiment(stored(tmp_path, changed(GOOD["new-data"], change[:-1], change[-1])), "new-data")
+
+
+def test_what_is_learned_from_new_images_is_what_the_shift_takes(shifted: Evidence, tmp_path: Path):
+    gap = shifted.gap.points.mean()
+    regained = found(learning_the_new, shifted, stored(tmp_path, new_data(gap / 100)))
+    assert regained.verdict == "explains it"
+    assert points(regained)[1] == pytest.approx(gap)
+    assert "70.0% as they are, 72.0% with more original images" in regained.text
+    assert found(learning_the_new, shifted, stored(tmp_path, new_data(0.0))).verdict == "cannot"
+    part = found(learning_the_new, shifted, stored(tmp_path, new_data(0.4 * gap / 100)))
+    assert part.verdict == "part of it"
+    low, value, high = points(part)
+    # Ends of 400 draws: the 2.5% quantile has a standard error of √(0.025·0.975/400) / φ(1.96) = 0.13 of theirs.
+    assert [low, high] == pytest.approx([value - 1.96 * 0.3, value + 1.96 * 0.3], abs=4 * 0.13 * 0.3)
+    assert len(part.table) == 3 * 4  # two models and their mean; three arms and a difference
+
+
+def test_a_gap_that_is_gone_on_folds_was_luck(shifted: Evidence, tmp_path: Path):
+    gap = shifted.gap.points.mean()
+    lucky = found(cross_validation, shifted, stored(tmp_path, folds(0.0)))
+    assert lucky.verdict == "explains it"
+    assert points(lucky)[1] == pytest.approx(gap)
+    assert "70.2% (69.2% to 71.2% by fold)" in lucky.text
+    stays = found(cross_validation, shifted, stored(tmp_path, folds(gap / 100)))
+    assert points(stays)[1] == pytest.approx(0)
+    assert stays.verdict == "cannot"
+    assert stays.table["lowest_fold"].tolist() == pytest.approx([0.690, 0.691, 0.692, 0.693, 0.694])
+    assert stays.table["gap"].tolist() == pytest.approx(shifted.gap.points.tolist())
+
+
+def test_errors_of_gap_and_folds_add_up(shifted: Evidence, tmp_path: Path):
+    effect = found(cross_validation, shifted, stored(tmp_path, folds(0.05, error=0.02))).effect
+    assert effect is not None
+    expected = np.hypot(shifted.gap.draws.mean(1).std(), 2)
+    assert effect.draws.std() == pytest.approx(expected, rel=4 / (2 * 400) ** 0.5)  # of 400 draws
+
+
+def test_folds_speak_of_the_models_that_they_share_with_the_gap(shifted: Evidence, tmp_path: Path):
+    content = folds(0.05, models=["m1", "m3", "stranger"])
+    for row in content["estimates"]:
+        if row["model"] == "stranger":
+            row |= {"value": 0.5, "low": 0.4, "high": 0.6}
+    some = found(cross_validation, shifted, stored(tmp_path, content))
+    # The mean in the file has the stranger in it.
+    assert points(some)[1] == pytest.approx(shifted.gap.points[[1, 3]].mean() - 5)
+    assert some.effect is not None
+    np.testing.assert_array_equal(some.effect.gap, shifted.gap.points[[1, 3]])
+    assert np.isnan(some.table.set_index("model")["gap"]["stranger"])
+    none = found(cross_validation, shifted, stored(tmp_path, folds(0.05, models=["stranger"])))
+    assert "none of the models whose gap is examined, such as 'm0'" in none.text
+
+
+def test_a_discriminator_bounds_what_a_shift_can_carry(shifted: Evidence, tmp_path: Path):
+    apart = found(discriminator, shifted, stored(tmp_path, told_apart(1100, 2000)))
+    assert apart.verdict == "part of it"
+    assert "at most 10.0 points" in apart.text
+    low, value, high = points(apart)
+    assert value == pytest.approx(10)
+    exact = binomtest(1100, 2000).proportion_ci(0.95, "exact")
+    assert [low, high] == pytest.approx([100 * (2 * end - 1) for end in exact], abs=4 * 0.13 * 2.2)
+    everything = found(discriminator, shifted, stored(tmp_path, told_apart(2000, 2000)))
+    assert everything.verdict == "part of it"  # never more: that sets differ does not make one harder
+
+
+def test_a_discriminator_at_chance_sees_nothing(shifted: Evidence, tmp_path: Path):
+    blind = found(discriminator, shifted, stored(tmp_path, told_apart(5010, 10_000)))
+    assert blind.verdict == "cannot"
+    assert "sees no difference" in blind.text
+    of_few = found(discriminator, shifted, stored(tmp_path, told_apart(106, 200)))
+    assert of_few.verdict == "not testable"  # up to 20 points are within the interval
+    assert "needs more images" in of_few.text
+    worse = found(discriminator, shifted, stored(tmp_path, told_apart(40, 200)))
+    assert "up to 0.0 points" in worse.text
+
+
+# The bound itself: whatever is right on some images, its accuracy moves by no more than the best discriminator sees.
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.booleans()), min_size=1, max_size=12))
+def test_no_accuracy_moves_by_more_than_the_best_discriminator_sees(cells: list[tuple[int, int, bool]]):
+    p, q = np.array([cell[0] for cell in cells]) + 1e-9, np.array([cell[1] for cell in cells]) + 1e-9
+    p, q, right = p / p.sum(), q / q.sum(), np.array([cell[2] for cell in cells])
+    best = np.maximum(p, q).sum() / 2
+    assert abs(p[right].sum() - q[right].sum()) <= 2 * best - 1 + 1e-9
+
+
+def test_explanations_read_what_experiments_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    from difficulty_inference.adapters import EstimatorEntry
+    from difficulty_inference.experiments.discriminator import discriminate, pixel_features
+    from difficulty_inference.experiments.folds import cross_validate
+    from difficulty_inference.experiments.hyperparameters import variants
+    from difficulty_inference.experiments.new_data import train_on_new
+    from difficulty_inference.experiments.result import write_result
+    from difficulty_inference.importing import Code
+    from difficulty_inference.manifest import NAME, Manifest, array_content, content_id, write_manifest
+    from difficulty_inference.test_sets import TestSet
+
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    rng = np.random.default_rng(0)
+    sets = {}
+    for name, darker in {"training": 0, "original": 0, "new": 40}.items():
+        labels = rng.integers(0, 2, 120)
+        images = (100 + 40 * labels[:, None, None] - darker + rng.integers(-40, 40, (120, 2, 2))).astype(np.uint8)
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "images.npy", images)
+        ids = np.array([content_id(array_content(image)) for image in images])
+        manifest = Manifest(ids, np.array([f"images.npy[{row}]" for row in range(120)]), labels)
+        write_manifest(manifest, tmp_path / name / NAME)
+        sets[name] = TestSet(name, manifest, tmp_path / name)
+    original, new = sets["original"], sets["new"]
+    entry = EstimatorEntry("m1", Code("sklearn.naive_bayes:GaussianNB", tmp_path), {}, tmp_path / "training", None)
+    evidence = gather(world().responses, "original", "new")
+    for name, result in {
+        "new-data": train_on_new([entry], new=new, original=original, repeats=2),
+        "folds": cross_validate([entry], original=original, new=new, folds=2),
+        "discriminator": discriminate(*pixel_features(original, new), repeats=2),
+    }.items():
+        write_result(result, tmp_path / f"{name}.json")
+        examination = found(FILES[name], evidence, tmp_path / f"{name}.json")
+        assert np.isfinite(points(examination)).all(), examination.text
+        assert len(examination.table)
+    named = [one.name for one in variants([entry], "m1", {"var_smoothing": [1e-9, 0.1], "priors": [None, [0.5, 0.5]]})]
+    part = evidence.responses.dataset.isel(image=evidence.in_new, model=[1] * 5, test_set=[1])
+    given = Responses(part.assign_coords(model=named))
+    assert found(hyperparameter_tuning, evidence, saved(tmp_path, given)).table["base"].tolist() == ["m1"]
