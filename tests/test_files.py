@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from difficulty_model.errors import InputError, unknown_name
-from difficulty_model.files import existing, read_json, read_npy, written_whole
+from difficulty_model.files import existing, json_values, read_json, read_npy, written_whole
+
+
+def test_values_for_json_are_plain_and_finite():
+    values = {"a": (np.float32(0.5), float("nan")), 1: [np.int64(3), np.inf, None, "x", np.True_]}
+    assert json_values(values) == {"a": [0.5, None], "1": [3, None, None, "x", True]}
 
 
 def test_what_is_written_stands_under_its_name_and_nothing_else_does(tmp_path: Path):

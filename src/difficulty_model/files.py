@@ -75,6 +75,17 @@ def read_json(path: Path | str) -> Any:
         raise InputError(f"{path} is not readable as JSON: {error}; is the file complete?") from error
 
 
+def json_values(value: Any) -> Any:  # noqa: ANN401
+    """Return the same as values that JSON can hold: plain numbers, and None for those that are not finite."""
+    if isinstance(value, dict):
+        return {str(key): json_values(of) for key, of in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_values(of) for of in value]
+    if isinstance(value, np.generic):
+        return json_values(value.item())
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
 def read_npy(path: Path | str, *, mapped: bool = False) -> np.ndarray:
     """Return the array of a `.npy` file, never unpickling anything; `mapped` leaves it on disk until it is read."""
     path = existing(path, "a .npy array")

@@ -1,5 +1,6 @@
 """The line through observed accuracies on two test sets; no fit is needed."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,11 +75,8 @@ def observed_line(responses: Responses, original: str, new: str, *, random_seed:
     right, shown = weighted_counts(pair, np.ones((1, len(pair.images)), np.float32))
     line = _line_through(right[0] / np.maximum(shown[0], 1), shown[0], pair.models)
     kept = ~np.isin(pair.models, line.left_out)
-    rng = np.random.default_rng(random_seed)
     lines = []
-    for _ in range(BOOTSTRAPS // AT_A_TIME):
-        # A resample gives every image a number of copies, the same for all models and for both test sets.
-        copies = rng.poisson(1.0, (AT_A_TIME, len(pair.images))).astype(np.float32)
+    for copies in resamples(len(pair.images), BOOTSTRAPS, random_seed=random_seed):
         right, shown = (counts[..., kept] for counts in weighted_counts(pair, copies))
         accuracy = off_the_edges(right / shown, shown)
         lines += [_both_lines(a, n) for a, n in zip(accuracy, shown, strict=True)]
@@ -134,6 +132,26 @@ def off_the_edges(accuracy: Float[np.ndarray, "..."], images: Float[np.ndarray, 
     For resampled and replicated test sets; models whose observed accuracy is 0 or 1 are left out instead.
     """
     return np.clip(accuracy, 0.5 / images, 1 - 0.5 / images)
+
+
+def resamples(images: int, number: int, *, random_seed: int) -> Iterator[Float[np.ndarray, "resample image"]]:
+    """Yield how many copies every image has in resamples of the images, some resamples at a time.
+
+    Copies are Poisson numbers of mean 1, for all models and all test sets the same: models that share images, and test
+    sets that do, then move together (Chamandy et al., 2012, Estimating uncertainty for massive data streams).
+
+    Parameters
+    ----------
+    images
+        How many there are.
+    number
+        Of resamples, a multiple of `AT_A_TIME`.
+    random_seed
+        Of the copies; the same seed gives the same ones.
+    """
+    rng = np.random.default_rng(random_seed)
+    for _ in range(number // AT_A_TIME):
+        yield rng.poisson(1.0, (AT_A_TIME, images)).astype(np.float32)
 
 
 def weighted_counts(pair: Responses, copies: Float[np.ndarray, "resample image"]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from difficulty_model.answering import count_right, right_of_draws
 from difficulty_model.errors import InputError, unknown_name
+from difficulty_model.files import json_values
 from difficulty_model.fitting import Fit
 from difficulty_model.fitting.images import families, kinds_of_images
 from difficulty_model.law import Line, least_squares, probit
@@ -106,7 +107,7 @@ class Law:
                 for row in models.to_dict("records")
             ],
         }
-        return _without_nan(plain)
+        return json_values(plain)
 
     def _plain_line(self, line: Line) -> dict[str, Any]:
         return {"u": _plain_summary(line.u, level=self.level), "v": _plain_summary(line.v, level=self.level)}
@@ -282,10 +283,3 @@ def _plain_side(row: dict[str, Any], side: str) -> dict[str, Any]:
         "inside": row[f"inside_{side}"],
     }
 
-
-def _without_nan(plain: Any) -> Any:
-    if isinstance(plain, dict):
-        return {key: _without_nan(value) for key, value in plain.items()}
-    if isinstance(plain, list):
-        return [_without_nan(value) for value in plain]
-    return None if isinstance(plain, float) and np.isnan(plain) else plain

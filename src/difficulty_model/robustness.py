@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from difficulty_model.errors import InputError
 from difficulty_model.law import by_all_others, probit
-from difficulty_model.observed import AT_A_TIME, BOOTSTRAPS, off_the_edges, weighted_counts
+from difficulty_model.observed import BOOTSTRAPS, off_the_edges, resamples, weighted_counts
 from difficulty_model.posterior import LEVEL
 from difficulty_model.responses import Responses
 from difficulty_model.types import MODEL, TEST_SET
@@ -64,10 +64,8 @@ def effective_robustness(
         return off_the_edges(right / np.maximum(of, 1), shown)
 
     observed = accuracies(np.ones((1, len(pair.images)), np.float32))
-    rng = np.random.default_rng(random_seed)
     draws = np.concatenate([
-        _beyond(accuracies(rng.poisson(1.0, (AT_A_TIME, len(pair.images))).astype(np.float32)))
-        for _ in range(BOOTSTRAPS // AT_A_TIME)
+        _beyond(accuracies(copies)) for copies in resamples(len(pair.images), BOOTSTRAPS, random_seed=random_seed)
     ])
     points = _beyond(observed)[0]
     # Of so few resamples the sd is surer than quantiles.

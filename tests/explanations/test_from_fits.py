@@ -11,10 +11,12 @@ from difficulty_model.explanations import (
     Evidence,
     adaptive_overfitting,
     examine,
+    explain,
     gather,
     harder_images,
     label_errors,
     model_slopes,
+    statistical_error,
 )
 from difficulty_model.family import (
     independent,
@@ -128,6 +130,21 @@ def test_adaptivity_is_what_better_models_lose_beyond_the_weakest():
         100 * accuracy(SKILL, m, s).mean() for m, s in [(0, 1.5), (harder, 1.5), (0, 1.9), (harder, 1.9)]
     )
     assert parts_of(others.table)["mean"] == pytest.approx((old - moved + wider - both) / 2, abs=1e-5)
+
+
+def test_parts_of_the_gap_add_up():
+    evidence = with_loss(0.1)
+    assert evidence.fit is not None
+    parts = explain(evidence.fit, "old", "new", progress=False, explanations=[statistical_error, adaptive_overfitting])
+    table = parts.decomposition().set_index("part")
+    adapted = adaptive_overfitting.examine(evidence).effect
+    assert adapted is not None
+    np.testing.assert_allclose(table.loc["adaptivity", "points"], adapted.points.mean())
+    np.testing.assert_allclose(table["points"].iloc[:3].sum(), evidence.gap.points.mean())
+    # Of a fit without doubt the distribution gap is as unsure as chance in the images makes the gap.
+    widths = (table["high"] - table["low"]).to_dict()
+    np.testing.assert_allclose(widths["distribution"], widths["generalization"])
+    assert widths["generalization"] > 1
 
 
 def test_better_models_that_lose_less_were_not_adapted():

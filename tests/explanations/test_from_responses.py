@@ -160,6 +160,19 @@ def test_invalid_images_are_named_where_they_are_the_cause_and_not_elsewhere():
     assert other.count("explains it") == 0
 
 
+def test_images_that_are_just_hard_are_as_many_as_species_not_caught():
+    # Of the new images two models are right on 4, one on 12, none on 30; Chao (1987): 11/12 · 12 · 11 / (2 (4 + 1)).
+    solved = np.repeat([12, 2, 1, 0], [954, 4, 12, 30])
+    new = np.arange(12)[:, None] < solved
+    old = np.ones((12, 500), bool)
+    found = invalid_images.examine(evidence_of(np.concatenate([old, new], axis=1), np.arange(1500) >= 500))
+    invalid = (30 - 11 / 12 * 12 * 11 / 10) / 1000
+    accuracy = new.mean(1)
+    assert found.effect is not None
+    np.testing.assert_allclose(found.effect.points, 100 * (accuracy / (1 - invalid) - accuracy), rtol=1e-5)
+    assert len(found.table) == 30
+
+
 def test_chance_is_named_where_it_is_the_cause_and_not_elsewhere():
     seeds = range(REPETITIONS)
     cause = named(statistical_error, [of_classes(s, EVEN, harder=0.0) for s in seeds])

@@ -11,15 +11,12 @@ from jaxtyping import Float
 from difficulty_model.errors import InputError
 from difficulty_model.explanations.effect import Effect
 from difficulty_model.fitting import Fit
-from difficulty_model.observed import weighted_counts
+from difficulty_model.observed import resamples, weighted_counts
 from difficulty_model.responses import Responses
 from difficulty_model.types import MODEL, BoolArray
 
 RESAMPLES = 400
 """Of the images; ends of 90% and 95% intervals are then off by about a twentieth and a tenth of a standard error."""
-
-AT_A_TIME = 20
-"""Resamples computed at once, which bounds their memory."""
 
 Copies = Float[np.ndarray, "resample image"]
 """How often each image stands in each resample."""
@@ -119,8 +116,7 @@ class Evidence:
         """Return the effect that a function of the images computes, over resamples of the images.
 
         All effects of the same evidence see the same resamples, those of the gap among them: images that are in both
-        test sets, and images that all models miss, move effects and gap together. An image stands in a resample a
-        Poisson number of times, for all models and both test sets.
+        test sets, and images that all models miss, move effects and gap together.
 
         Parameters
         ----------
@@ -140,13 +136,10 @@ class Evidence:
         self, statistic: Callable[[Copies], Float[np.ndarray, "resample ..."]]
     ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "draw ..."]]:
         """Return what a function of the images computes, of the images as they are and in every resample."""
-        rng = np.random.default_rng(self.random_seed)
         images = len(self.responses.images)
         observed = statistic(np.ones((1, images), np.float32))[0]
-        draws = np.concatenate([
-            statistic(rng.poisson(1.0, (AT_A_TIME, images)).astype(np.float32)) for _ in range(RESAMPLES // AT_A_TIME)
-        ])
-        return observed, draws
+        drawn = resamples(images, RESAMPLES, random_seed=self.random_seed)
+        return observed, np.concatenate([statistic(copies) for copies in drawn])
 
     def estimated(self, value: float, standard_error: float, *, models: Collection[str] | None = None) -> Effect:
         """Return the effect of an estimate, of models on average, that has a normal error of its own.

@@ -18,6 +18,7 @@ from difficulty_model.comparison import Comparison, compare, predict_left_out
 from difficulty_model.curves import ResponseCurve
 from difficulty_model.explanations.evidence import gather
 from difficulty_model.family import LOCATION, SHARE, SPREAD, independent, logistic, losing, slopes
+from difficulty_model.files import json_values
 from difficulty_model.fitting import Fit, fit
 from difficulty_model.posterior import population_accuracies
 from difficulty_model.responses import Responses
@@ -127,7 +128,8 @@ class Rivals:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values that JSON can hold."""
-        return {"from": self.comparison.original, "to": self.comparison.new, "rivals": self.table().to_dict("records")}
+        rivals = self.table().to_dict("records")
+        return json_values({"from": self.comparison.original, "to": self.comparison.new, "rivals": rivals})
 
 
 def compare_rivals(

@@ -15,6 +15,7 @@ from difficulty_model.explanations.catalogue import EXPLANATIONS
 from difficulty_model.explanations.effect import Effect
 from difficulty_model.explanations.evidence import Evidence, NotTestableError, gather
 from difficulty_model.explanations.examination import Examination, Explanation, verdict_of
+from difficulty_model.files import json_values
 from difficulty_model.fitting import Fit
 from difficulty_model.posterior import LEVEL
 
@@ -117,7 +118,7 @@ class Explained:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the same as plain values that JSON can hold."""
-        return _plain({
+        return json_values({
             "from": self.original, "to": self.new, "level": LEVEL, "gap": self.gap.average().as_dict(),
             "decomposition": self.decomposition().to_dict("records"), "not_identified": NOT_IDENTIFIED,
             "explanations": [one.as_dict() for one in self.examinations],
@@ -192,12 +193,3 @@ def examine(explanation: Explanation, evidence: Evidence) -> Examination:
                      "more images.")
     return replace(untested, verdict=verdict, text=text, effect=outcome.effect, table=outcome.table)
 
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    if isinstance(value, dict):
-        return {str(key): _plain(of) for key, of in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(of) for of in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    return None if isinstance(value, float) and not np.isfinite(value) else value
