@@ -40,7 +40,7 @@ class Relation:
     """Probit accuracy on a new test set against that on the original one, of a typical model as its skill changes.
 
     A typical model has the average of all models' slopes, lapses and guesses; of skills that are lost in the new test
-    set it loses what the trend says.
+    set it loses what the straight line through all models' losses says.
 
     Attributes
     ----------

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy.special import ndtr
 
 from difficulty_model.explanations import (
@@ -179,6 +180,30 @@ def test_slopes_move_models_from_a_typical_one_of_their_accuracy():
     assert np.ptp(expected) > 1
     alike = evidence_of(recht_et_al(), {name: of for name, of in values.items() if name != "curve.slope"})
     assert "--slopes" in examine(model_slopes, alike).text
+
+
+def test_slopes_draw_by_draw_and_beside_what_models_lose_by_themselves():
+    slope, moved = np.exp(np.linspace(-0.4, 0.4, 6)), np.array([[-0.3], [0.3]])
+    # Without a trend with skill, which a typical model would share.
+    apart = np.array([0.2, -0.3, 0.1, 0.1, -0.3, 0.2])
+    specification = Specification(losing(), slopes(), normal())
+    fit = told(RESPONSES, specification, {
+        "skill.skill": SKILL, "skill.trend": np.zeros(2), "skill.own": np.stack([0 * apart, apart]),
+        "curve.slope": slope, "population.mean": MEAN, "population.sd": SD,
+    }, draws=2)
+    both = {"skill.skill": (("chain", "draw", "model"), (SKILL + moved)[None])}
+    fit.tree["posterior"] = xr.DataTree(fit.tree["posterior"].to_dataset().assign(both))
+    of_typical, skill = slope.mean(), SKILL + moved
+
+    def scale(a: np.ndarray | float, k: int) -> np.ndarray:
+        return a / np.sqrt(1 + np.square(a) * SD[k] ** 2)
+
+    before = scale(slope, 0) * skill
+    typical = scale(of_typical, 1) * (before / scale(of_typical, 0) - MEAN[1])
+    found = model_slopes.examine(gather(RESPONSES, "old", "new", fit=fit))
+    assert found.effect is not None
+    expected = 100 * (ndtr(typical) - ndtr(scale(slope, 1) * (skill - MEAN[1])))
+    np.testing.assert_allclose(found.effect.draws, expected, atol=2e-3)
 
 
 def test_what_a_covariate_makes_harder():

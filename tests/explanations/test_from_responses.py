@@ -26,7 +26,7 @@ from difficulty_model.explanations import (
     statistical_error,
     two_subpopulations,
 )
-from difficulty_model.explanations.effect import Interval
+from difficulty_model.explanations.effect import Effect, Interval
 from difficulty_model.explanations.examination import verdict_of
 from difficulty_model.family import recht_et_al
 from difficulty_model.fitting import Fit
@@ -55,6 +55,15 @@ def examined(explanation: Any, evidence: Evidence) -> Examination:
 ])
 def test_verdicts(low: float, high: float, verdict: str):
     assert verdict_of(Interval((low + high) / 2, low, high)) == verdict
+
+
+def test_intervals_are_equal_tailed_and_shares_are_of_the_gap_of_the_same_draw():
+    draws = np.random.default_rng(0).normal(size=(999, 1))
+    effect = Effect(np.array([0.5]), draws, np.array([2.0]), 2 + draws, None)
+    of = effect.average(level=0.8)
+    assert [of.value, of.low, of.high] == pytest.approx([0.5, *np.quantile(draws, [0.1, 0.9])])
+    share = effect.share(level=0.8)
+    assert [share.value, share.low] == pytest.approx([0.25, np.quantile(draws / (2 + draws), 0.1)])
 
 
 def test_exact_intervals_are_those_published():
