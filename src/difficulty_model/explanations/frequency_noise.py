@@ -65,8 +65,7 @@ def _table(explained: Mapping[str, Effect]) -> pd.DataFrame:
 def _in_words(explained: Mapping[str, Effect]) -> str:
     told = {name: f"{_words(of.average())} points and leave {_words(_remaining(of))}" for name, of in explained.items()}
     text = (f"As they were observed, frequencies explain {told['naive']}. Corrected for the noise of few annotators, "
-            f"they explain {told['beta mixture']} by a mixture of betas; {told['jackknife']} by the jackknife, which "
-            "corrects to first order.")
+            f"they explain {told['beta mixture']} by a mixture of betas; {told['jackknife']} by the jackknife.")
     beyond = {name: _beyond(explained[name], explained["beta mixture"]).average() for name in ("naive", "jackknife")}
     differing = [
         f"the mixture's minus that of the {name} estimate is {_words(of)} points" for name, of in beyond.items()
