@@ -5,8 +5,8 @@ from difficulty_model.readers.cifar10_1 import read_cifar10_1
 from difficulty_model.readers.cifar10h import read_cifar10h
 from difficulty_model.readers.covariates import read_covariates
 from difficulty_model.readers.experiments import Experiment, read_experiment
-from difficulty_model.readers.families import read_families
 from difficulty_model.readers.imagenetv2 import read_imagenetv2
+from difficulty_model.readers.keyed import read_families, read_numbers
 from difficulty_model.readers.layouts import LAYOUTS, Layout, Reader
 from difficulty_model.readers.long import read_long
 from difficulty_model.readers.names import read_names
@@ -17,5 +17,5 @@ from difficulty_model.readers.wide import read_wide
 __all__ = [
     "LAYOUTS", "Experiment", "Layout", "Reader",
     "read_accuracies", "read_cifar10_1", "read_cifar10h", "read_covariates", "read_experiment", "read_families",
-    "read_imagenetv2", "read_long", "read_names", "read_predictions", "read_py_irt", "read_wide",
+    "read_imagenetv2", "read_long", "read_names", "read_numbers", "read_predictions", "read_py_irt", "read_wide",
 ]
