@@ -1,7 +1,7 @@
 """Explanations that responses alone test, in worlds where they are the cause and in worlds where they are not."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,53 @@ def test_exact_intervals_are_those_published():
     }
     assert abs(widths["0.95"] - 1.0) < 0.02
     assert abs(widths["0.9999"] - 2.0) < 0.06
+
+
+def by_year(seed: int, *, per_year: float) -> tuple[Evidence, dict[str, int]]:
+    """Return models of ten years, of which later ones lose so many probit units a year by themselves."""
+    rng = np.random.default_rng(seed)
+    years = rng.integers(2010, 2020, 40)
+    skill = rng.normal(0.1 * (years - 2015), 0.5)
+    in_new = np.arange(8000) >= 4000
+    difficulty = rng.normal(0, 1, 8000) + 0.5 * in_new
+    lost = per_year * (years - 2015)[:, None] * in_new
+    evidence = evidence_of(rng.normal(size=(40, 8000)) < skill[:, None] - lost - difficulty, in_new)
+    return evidence, dict(zip(evidence.responses.models, years.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("per_year", [0.0, 0.05])
+def test_what_a_year_takes_beside_what_accuracy_takes(tmp_path: Path, per_year: float):
+    evidence, years = by_year(3, per_year=per_year)
+    path = tmp_path / "years.csv"
+    # One model is not in the table, and one of the table is no model here.
+    rows = [f"{model},{year}" for model, year in list(years.items())[1:]]
+    path.write_text("\n".join(["model,year", *rows, "other,1990"]))
+    found = adaptive_overfitting.examine(replace(evidence, files={"years": path}))
+    row = found.table.iloc[-1]
+    assert row["quantity"] == adaptive_overfitting.PER_YEAR
+    # A unit of skill is 1/√2 of a probit, of 100 φ(0.35) points and somewhat less away from the middle.
+    expected = -per_year / np.sqrt(2) * 100 * 0.34
+    error = (row["high"] - row["low"]) / 4
+    assert abs(row["value"] - expected) < 4 * error
+    assert error < 0.1
+    assert (row["models_high"] < 0) == (per_year > 0)
+    assert "of a year later" in found.text
+    without = adaptive_overfitting.examine(evidence)
+    pd.testing.assert_frame_equal(without.table, found.table.iloc[:-1])
+    assert "year" not in without.text
+
+
+@pytest.mark.parametrize(("rows", "said"), [
+    (["m0,2010", "m1,2011"], "years of 2 of the 40 models"),
+    ([f"m{j},2010" for j in range(9)], "1 different ones"),
+    (["m0,last"], "'last' as year of model 'm0'"),
+    (["m0,2010", "m0,2010"], "model 'm0' more than once"),
+])
+def test_years_that_tell_nothing_are_refused(tmp_path: Path, rows: list[str], said: str):
+    path = tmp_path / "years.csv"
+    path.write_text("\n".join(["model,year", *rows]))
+    with pytest.raises(InputError, match=said):
+        adaptive_overfitting.examine(replace(by_year(3, per_year=0.0)[0], files={"years": path}))
 
 
 def test_errors_of_models_that_share_images_do_not_average_out():

@@ -1,29 +1,40 @@
 """Adaptive overfitting: models were adapted to the original test set, and lose on another what they gained there."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
+from scipy.stats import norm
 
+from difficulty_model.errors import InputError
 from difficulty_model.explanations.evidence import Copies, Evidence, NotTestableError
 from difficulty_model.explanations.examination import Outcome
 from difficulty_model.explanations.fitted import effect_of, fitted_to
 from difficulty_model.law import least_squares, probit
 from difficulty_model.observed import off_the_edges
 from difficulty_model.posterior import LEVEL
+from difficulty_model.readers import read_numbers
 from difficulty_model.skills import Losing
+from difficulty_model.types import MODEL, IntArray
 
 NAME = "adaptive overfitting"
 QUESTION = "Do better models, which were adapted more, lose more than harder images take from them?"
 SOURCE = "Recht et al. (2019), sections 2 and 5: the adaptivity gap shows as diminishing returns"
+FILE = "years"
 
 LOSING = "a fit with lost skill (difficulty-model fit --skill-loss)"
 """What is needed to tell a loss of skill from harder images."""
 
 MODEL_RESAMPLES = 2000
 
+FEWEST_WITH_YEARS = 5
+"""Models; a trend with year beside the line needs three, and has an interval from some more."""
+
 QUANTITIES = (
     "slope of accuracies", "intercept of accuracies (points)", "u", "v", "curvature of probit accuracies",
 )
+PER_YEAR = "points per year, at equal original accuracy"
 
 
 def examine(evidence: Evidence) -> Outcome:
@@ -31,8 +42,12 @@ def examine(evidence: Evidence) -> Outcome:
 
     A fit with lost skill knows the trend from the patterns of right and wrong, which tell a loss of skill from a wider
     population. The weakest model is taken to have lost nothing: what all models lose alike is not identified.
+
+    If the file ``years`` is given, a table of columns `model` and `year`, the lines tell too how many points models of
+    a year later have more on the new test set than others of the same accuracy on the original one. Had more years of
+    testing on it adapted models to it, that would be less than 0.
     """
-    lines, told = _lines(evidence)
+    lines, told = _lines(evidence, _years(evidence))
     found = None if evidence.fit is None else fitted_to(evidence)
     if found is None or found.losing is None:
         text = f"{told}. To tell a loss of skill from harder images needs {LOSING}."
@@ -51,44 +66,97 @@ def _of_trend(skill: Losing, weights: Float[np.ndarray, "stratum"]) -> str:
             "they are better, by adaptation or by whatever else better models owe to the original images.")
 
 
-def _lines(evidence: Evidence) -> tuple[pd.DataFrame, str]:
-    """Return slopes and curvature of the observed relation, and the first of them in words.
+def _years(evidence: Evidence) -> Float[np.ndarray, "model"] | None:
+    """Return the year of every model, if there is a file of them; not a number where it does not know a model."""
+    if FILE not in evidence.files:
+        return None
+    path = evidence.files[FILE]
+    known = read_numbers(path, MODEL, "year")
+    years = np.array([known.get(model, np.nan) for model in evidence.responses.models])
+    found = years[np.isfinite(years)]
+    if len(found) < FEWEST_WITH_YEARS or np.ptp(found) == 0:
+        raise InputError(f"{path} has the years of {len(found)} of the {len(years)} models, {len(np.unique(found))} "
+                         f"different ones; expected those of at least {FEWEST_WITH_YEARS} models, which are not all of "
+                         "one year, under the names that the responses have")
+    return years
 
-    They have intervals over resamples of the images, and of the models, which is how Recht et al. (2019) have theirs.
-    """
-    shown = np.array([evidence.responses.shown[:, mask].sum(1) for mask in evidence.responses.member])
+
+def _lines(evidence: Evidence, years: Float[np.ndarray, "model"] | None) -> tuple[pd.DataFrame, str]:
+    """Return slopes and curvature of the observed relation, and the first and the last of them in words."""
     models = len(evidence.responses.models)
     if models < 3:
         raise NotTestableError(f"at least three models; there are {models}")
-
-    def statistic(copies: Copies) -> Float[np.ndarray, "resample quantity"]:
-        return _quantities(off_the_edges(evidence.accuracies(copies), shown))
-
-    observed, draws = evidence.over_resamples(statistic)
-    rng = np.random.default_rng(evidence.random_seed)
-    accuracies = off_the_edges(evidence.accuracies(np.ones((1, len(evidence.responses.images)), np.float32))[0], shown)
-    of_models = _quantities(accuracies[:, rng.integers(0, models, (MODEL_RESAMPLES, models))].swapaxes(0, 1))
-    tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
-    table = pd.DataFrame({"quantity": QUANTITIES, "value": observed})
-    table["low"], table["high"] = np.quantile(draws, tails, axis=0)
-    # A resample may hold one model alone, which has no line.
-    table["models_low"], table["models_high"] = np.nanquantile(of_models, tails, axis=0)
+    table = _with_intervals(evidence, np.arange(models), lambda accuracies, _: _quantities(accuracies))
+    table.insert(0, "quantity", QUANTITIES)
     slope = table.iloc[0]
     told = (f"A point more on {evidence.original!r} goes with {slope['value']:.2f} ({slope['low']:.2f} to "
             f"{slope['high']:.2f}) points more on {evidence.new!r}")
-    return table, told
+    if years is None:
+        return table, told
+    by_year = _with_intervals(
+        evidence, np.flatnonzero(np.isfinite(years)), lambda accuracies, which: _per_year(accuracies, years[which])
+    )
+    by_year.insert(0, "quantity", PER_YEAR)
+    year = by_year.iloc[0]
+    told += (f"; a model of a year later has {year['value']:.2f} (over models {year['models_low']:.2f} to "
+             f"{year['models_high']:.2f}) points more there than others of its accuracy on {evidence.original!r}")
+    return pd.concat([table, by_year], ignore_index=True), told
+
+
+def _with_intervals(
+    evidence: Evidence,
+    kept: IntArray,
+    quantities: Callable[[Float[np.ndarray, "resample 2 model"], IntArray], Float[np.ndarray, "resample quantity"]],
+) -> pd.DataFrame:
+    """Return quantities of accuracies with intervals over resamples of the images, `low` and `high`, and of the models.
+
+    Recht et al. (2019) have theirs over models.
+
+    Parameters
+    ----------
+    evidence
+        Whose accuracies.
+    kept
+        Numbers of the models that count.
+    quantities
+        From accuracies, and the numbers of their models.
+    """
+    shown = np.array([evidence.responses.shown[:, mask].sum(1) for mask in evidence.responses.member])
+
+    def accuracies(copies: Copies) -> Float[np.ndarray, "resample 2 model"]:
+        return off_the_edges(evidence.accuracies(copies), shown)[..., kept]
+
+    observed, draws = evidence.over_resamples(lambda copies: quantities(accuracies(copies), kept))
+    as_they_are = accuracies(np.ones((1, len(evidence.responses.images)), np.float32))[0]
+    drawn = np.random.default_rng(evidence.random_seed).integers(0, len(kept), (MODEL_RESAMPLES, len(kept)))
+    of_models = quantities(as_they_are[:, drawn].swapaxes(0, 1), kept[drawn])
+    tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+    table = pd.DataFrame({"value": observed})
+    table["low"], table["high"] = np.quantile(draws, tails, axis=0)
+    # A resample may hold one model alone, which has no line.
+    table["models_low"], table["models_high"] = np.nanquantile(of_models, tails, axis=0)
+    return table
 
 
 def _quantities(accuracies: Float[np.ndarray, "resample 2 model"]) -> Float[np.ndarray, "resample quantity"]:
     (a, b), (x, y) = (of.swapaxes(0, 1) for of in (100 * accuracies, probit(accuracies)))
     plain, probits = least_squares(a, b), least_squares(x, y)
-    return np.stack([plain.u, plain.v, probits.u, probits.v, _bend(x, y)], axis=1)
+    return np.stack([plain.u, plain.v, probits.u, probits.v, _beside(x, np.square(x), y)], axis=1)
 
 
-def _bend(x: Float[np.ndarray, "resample model"], y: Float[np.ndarray, "resample model"]) -> np.ndarray:
-    """Return the coefficient of x² in the parabola of least squares: that of what a line leaves of both."""
-    square = np.square(x)
-    line = least_squares(x, square)
-    rest = square - line.u[:, None] * x - line.v[:, None]
+def _per_year(
+    accuracies: Float[np.ndarray, "resample 2 model"], years: Float[np.ndarray, "*resample model"]
+) -> Float[np.ndarray, "resample 1"]:
+    """Return how many points a year is worth, at equal probit accuracy on the original test set."""
+    x, y = probit(accuracies).swapaxes(0, 1)
+    return (100 * norm.pdf(y).mean(1) * _beside(x, years, y))[:, None]
+
+
+def _beside(
+    x: Float[np.ndarray, "resample model"], z: Float[np.ndarray, "... model"], y: Float[np.ndarray, "resample model"]
+) -> Float[np.ndarray, "resample"]:
+    """Return the coefficient of z beside x in least squares of y: that of what a line in x leaves of z."""
+    line = least_squares(x, z)
+    rest = z - line.u[:, None] * x - line.v[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         return (rest * y).sum(1) / np.square(rest).sum(1)
