@@ -38,7 +38,8 @@ def estimates(values: Mapping[str, tuple[float, float]], models: Sequence[str]) 
 
 
 def experiment(name: str, **tables: Any) -> dict[str, Any]:
-    sets = [{"role": role, "name": role, "fingerprint": "ab", "images": 9, "used": 8} for role in ("original", "new")]
+    used = {"training": 4000, "original": 3000, "new": 2500}
+    sets = [{"role": role, "name": role, "fingerprint": "ab", "images": of, "used": of} for role, of in used.items()]
     return {"experiment": name, "version": 1, "seed": 0, "settings": {}, "sets": sets, **tables, "failed": {}}
 
 
@@ -80,7 +81,7 @@ def test_experiments_are_read_as_they_are(tmp_path: Path, name: str):
     read = read_experiment(stored(tmp_path, GOOD[name]), name)
     assert read.name == name
     assert read.settings == {}
-    assert read.sets["name"].tolist() == ["original", "new"]
+    assert read.sets["name"].tolist() == ["training", "original", "new"]
     assert len(read.estimates) == len(GOOD[name]["estimates"])
     assert len(read.rows) == len(GOOD[name]["rows"])
     first = GOOD[name]["estimates"][-1]
@@ -182,11 +183,21 @@ def test_a_gap_that_is_gone_on_folds_was_luck(shifted: Evidence, tmp_path: Path)
     assert stays.table["gap"].tolist() == pytest.approx(shifted.gap.points.tolist())
 
 
-def test_errors_of_gap_and_folds_add_up(shifted: Evidence, tmp_path: Path):
-    effect = found(cross_validation, shifted, stored(tmp_path, folds(0.05, error=0.02))).effect
+def test_chance_of_gap_and_folds_is_that_of_what_they_do_not_share(shifted: Evidence, tmp_path: Path):
+    content = folds(0.05)
+    for row in content["estimates"]:
+        row["standard_error"] = 0.02 if row["quantity"] == "folds" else row["standard_error"]
+    effect = found(cross_validation, shifted, stored(tmp_path, content)).effect
     assert effect is not None
-    expected = np.hypot(shifted.gap.draws.mean(1).std(), 2)
+    accuracy = shifted.responses.right[:, shifted.in_original].mean(0)
+    of_original, part = 100 * accuracy.std() / 3000**0.5, 3 / 7
+    share = shifted.responses.right[:, shifted.in_new].mean(0)
+    again = 100 * (2 * (share * (1 - share)).mean() / 5 / 2500) ** 0.5
+    # Of the folds' variance of 2², 4/7 are of images that are not original ones.
+    expected = ((1 - part) ** 2 * of_original**2 + 2**2 - part**2 * of_original**2 + again**2) ** 0.5
     assert effect.draws.std() == pytest.approx(expected, rel=4 / (2 * 400) ** 0.5)  # of 400 draws
+    # The same original images move gap and effect.
+    assert np.corrcoef(effect.draws[:, 0], effect.gap_draws.mean(1))[0, 1] > 0.05
 
 
 def test_folds_speak_of_the_models_that_they_share_with_the_gap(shifted: Evidence, tmp_path: Path):

@@ -127,13 +127,13 @@ def test_a_linear_curve_has_a_closed_form(annotators: int, slope: float):
     truth, strength = 100 * slope * (ORIGINAL.mean - NEW.mean), sum(NEW.parameters)
     cells = expected(NEW, annotators, slope)
 
-    def seen(n: float | np.ndarray) -> float | np.ndarray:
+    def seen(n: int) -> float:
         return n / (n + strength)
 
     if annotators <= 10:
         assert naive(cells)[0, 0] == pytest.approx(truth * seen(annotators), rel=1e-4)
     inverse = 1 / (annotators - np.arange(3.0))
-    corrected = np.polynomial.Polynomial.fit(inverse, seen(annotators - np.arange(3)), 2)(0)
+    corrected = np.polyfit(inverse, [seen(annotators - number) for number in range(3)], 2)[-1]
     assert jackknife(cells)[0, 0] == pytest.approx(truth * corrected, rel=1e-4)
     assert beta_mixture(cells)[0, 0] == pytest.approx(truth, rel=0.01)
 

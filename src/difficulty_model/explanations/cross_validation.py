@@ -2,13 +2,14 @@
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 
 from difficulty_model.errors import InputError
 from difficulty_model.explanations.effect import Effect
 from difficulty_model.explanations.evidence import Evidence
 from difficulty_model.explanations.examination import Outcome
 from difficulty_model.readers import Experiment, read_experiment
-from difficulty_model.types import MODEL
+from difficulty_model.types import MODEL, BoolArray
 
 NAME = "cross-validation"
 QUESTION = "Were other original images for testing, would there be no gap?"
@@ -23,8 +24,8 @@ def examine(evidence: Evidence) -> Outcome:
     both the file and the evidence, less their mean drop from the folds to the new test set. What training on folds
     changes, such as fewer images to learn from, is in both ends of the drop and cancels.
 
-    Errors of the two are taken as independent. They share the new images, on which the same models do alike, so that
-    in truth their difference varies less: the interval is rather too wide.
+    So does the chance of the new images, on which gap and drop are of the same models; what is left of it is that
+    models which are trained again answer some images otherwise. The original images are a part of the folds.
     """
     path = evidence.file(FILE, "cross-validated models (difficulty-inference experiment folds)")
     found = read_experiment(path, "folds").between(evidence.original, evidence.new)
@@ -32,31 +33,71 @@ def examine(evidence: Evidence) -> Outcome:
     if not shared.any():
         raise InputError(f"{path} has none of the models whose gap is examined, such as "
                          f"{evidence.responses.models[0]!r}; expected some: run the experiment on their zoo")
-    drop, error = _mean_drop(found, np.array(evidence.responses.models)[shared].tolist())
+    models = np.array(evidence.responses.models)[shared].tolist()
+    (drop, drop_error), (_, folds_error) = (_mean(found, quantity, models) for quantity in ("folds-new", "folds"))
     points, draws = evidence.gap.points[shared], evidence.gap.draws[:, shared]
-    chance = np.random.default_rng((evidence.random_seed, 1)).normal(drop, error, len(draws))
-    effect = Effect(
-        np.array([points.mean() - drop]), (draws.mean(1) - chance)[:, None], points, draws, None
-    )
+    luck = points.mean() - drop
+    chance = _chance(evidence, shared, folds_error=folds_error, part=_part_of_folds(found))
+    effect = Effect(np.array([luck]), luck + chance[:, None], points, draws, None)
     on_folds = _on_folds(found).pivot_table("accuracy", MODEL, "fold").mean().to_numpy()
-    text = (f"On {len(on_folds)} folds {shared.sum()} models drop by {drop:.2f} ± {error:.2f} points, from "
+    text = (f"On {len(on_folds)} folds {shared.sum()} models drop by {drop:.2f} ± {drop_error:.2f} points, from "
             f"{on_folds.mean():.1%} ({on_folds.min():.1%} to {on_folds.max():.1%} by fold), where their gap from "
             f"{evidence.original!r} is {points.mean():.2f}.")
     return Outcome(effect, text, _table(found, evidence))
 
 
-def _mean_drop(found: Experiment, models: list[str]) -> tuple[float, float]:
-    """Return the mean drop of some models from the folds to the new test set, and its standard error, in points.
+def _mean(found: Experiment, quantity: str, models: list[str]) -> tuple[float, float]:
+    """Return the mean of some models, and its standard error, in points.
 
     That of the mean of all models is in the file. Of a part of them it is at most the mean of their own, which it
     reaches if they err alike.
     """
-    drops = found.of_models("folds-new")
-    if len(models) == len(drops):
-        mean = found.mean("folds-new")
+    of_models = found.of_models(quantity)
+    if set(models) == set(of_models.index):
+        mean = found.mean(quantity)
         return 100 * mean.value, 100 * mean.standard_error
-    some = drops.loc[models]
-    return 100 * float(some["value"].mean()), 100 * float(some["standard_error"].mean())
+    if missing := set(models) - set(of_models.index):
+        raise InputError(f"{found.path} has no estimate of {quantity!r} for model {min(missing)!r}; expected what "
+                         "`difficulty-inference experiment folds` writes")
+    value, error = 100 * of_models.loc[models, ["value", "standard_error"]].to_numpy(float).mean(0)
+    return float(value), float(error)
+
+
+def _part_of_folds(found: Experiment) -> float:
+    """Return which share of the images on the folds is from the original test set."""
+    used = dict(zip(found.sets["role"], found.sets["used"], strict=True))
+    if not used.get("training"):
+        raise InputError(f"{found.path} has no images of role 'training' among its `sets`; expected what "
+                         "`difficulty-inference experiment folds` writes")
+    return used["original"] / (used["training"] + used["original"])
+
+
+def _chance(evidence: Evidence, shared: BoolArray, *, folds_error: float, part: float) -> Float[np.ndarray, "draw"]:
+    """Return by how many points the gap and the drop may differ by chance, in the resamples of the evidence.
+
+    Parameters
+    ----------
+    evidence
+        Whose original and new images.
+    shared
+        Which models count.
+    folds_error
+        Standard error of their mean on the folds, in points.
+    part
+        Share of the original images among those of the folds.
+    """
+    observed, draws = evidence.over_resamples(
+        lambda copies: 100 * evidence.accuracies(copies)[:, 0, shared].mean(1, keepdims=True)
+    )
+    on_original = (draws - observed)[:, 0]
+    on_rest = np.sqrt(max(folds_error**2 - (part * on_original.std()) ** 2, 0))
+    right = evidence.responses.right[shared][:, evidence.in_new].sum(0, dtype=np.int64)
+    shown = evidence.responses.shown[shared][:, evidence.in_new].sum(0, dtype=np.int64)
+    share = right[shown > 0] / shown[shown > 0]
+    # As if models that are trained twice answered each time by lot, right as often as all models are on the image.
+    again = 100 * np.sqrt(2 * (share * (1 - share) / shown[shown > 0]).mean() / len(share))
+    rng = np.random.default_rng((evidence.random_seed, 1))
+    return (1 - part) * on_original + rng.normal(0, np.hypot(on_rest, again), len(on_original))
 
 
 def _on_folds(found: Experiment) -> pd.DataFrame:
