@@ -1,7 +1,10 @@
 """A world with a gap, and explanations examined with a file."""
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,3 +59,23 @@ def points(examination: Examination) -> tuple[float, float, float]:
 def saved(folder: Path, responses: Responses, name: str = "given.nc") -> Path:
     responses.save(folder / name)
     return folder / name
+
+
+def estimates(values: Mapping[str, tuple[float, float]], models: Sequence[str]) -> list[dict[str, Any]]:
+    """The same of every model and of their mean, as shares."""
+    return [
+        {"model": model, "quantity": quantity, "value": value, "standard_error": error,
+         "low": value - 1.96 * error, "high": value + 1.96 * error}
+        for model in (*models, None) for quantity, (value, error) in values.items()
+    ]
+
+
+def experiment(name: str, **tables: Any) -> dict[str, Any]:
+    used = {"training": 4000, "original": 3000, "new": 2500}
+    sets = [{"role": role, "name": role, "fingerprint": "ab", "images": of, "used": of} for role, of in used.items()]
+    return {"experiment": name, "version": 1, "seed": 0, "settings": {}, "sets": sets, **tables, "failed": {}}
+
+
+def stored(folder: Path, content: object) -> Path:
+    (folder / "experiment.json").write_text(json.dumps(content))
+    return folder / "experiment.json"

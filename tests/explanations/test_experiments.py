@@ -1,8 +1,7 @@
 """Explanations by experiments that train: what the files say, and wrong ones."""
 
 import copy
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +22,9 @@ from difficulty_model.explanations import (
 )
 from difficulty_model.readers import read_experiment
 from difficulty_model.responses import Responses
-from explained import FILES, found, points, saved, world
+from explained import FILES, estimates, experiment, found, points, saved, stored, world
 
 EXPERIMENTS = ["new-data", "folds", "discriminator"]
-
-
-def estimates(values: Mapping[str, tuple[float, float]], models: Sequence[str]) -> list[dict[str, Any]]:
-    """The same of every model and of their mean, as shares."""
-    return [
-        {"model": model, "quantity": quantity, "value": value, "standard_error": error,
-         "low": value - 1.96 * error, "high": value + 1.96 * error}
-        for model in (*models, None) for quantity, (value, error) in values.items()
-    ]
-
-
-def experiment(name: str, **tables: Any) -> dict[str, Any]:
-    used = {"training": 4000, "original": 3000, "new": 2500}
-    sets = [{"role": role, "name": role, "fingerprint": "ab", "images": of, "used": of} for role, of in used.items()]
-    return {"experiment": name, "version": 1, "seed": 0, "settings": {}, "sets": sets, **tables, "failed": {}}
 
 
 def new_data(gain: float, error: float = 0.003) -> dict[str, Any]:
@@ -66,11 +50,6 @@ def told_apart(right: int, shown: int) -> dict[str, Any]:
     row = {"split": 0, "learned": shown, "right": right, "shown": shown, "accuracy": right / shown, **low_high}
     estimate = {"model": None, "quantity": "accuracy", "value": right / shown, **low_high}
     return experiment("discriminator", rows=[row], estimates=[estimate])
-
-
-def stored(folder: Path, content: object) -> Path:
-    (folder / "experiment.json").write_text(json.dumps(content))
-    return folder / "experiment.json"
 
 
 GOOD = {"new-data": new_data(0.05), "folds": folds(0.05), "discriminator": told_apart(150, 200)}
