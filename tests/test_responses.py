@@ -184,6 +184,9 @@ def test_a_class_is_not_known_where_collections_differ_in_it():
     assert classes_of(both) == [[NOT_STORED, NOT_STORED, 3]]
     assert both.shown.tolist() == [[1, 0, 1]]
     assert both.right.tolist() == [[0, 0, 0]]
+    # Nor where nothing is known of the class in one of them.
+    unknown = build(right=np.array([[1, 0]]), predicted=np.full((1, 2), NOT_STORED))
+    assert classes_of(combine(answers(1, 2, images="ab"), unknown)) == [[NOT_STORED, 2]]
     # Whatever the third says.
     assert classes_of(combine(answers(1, 0, 3), answers(2, 0, 3), answers(1, 0, 3))) == [[NOT_STORED, 0, 3]]
 

@@ -210,11 +210,13 @@ def _agreements(
     agreements = np.empty((len(copies), len(pair.member), len(one)))
     for k, mask in enumerate(pair.member):
         predicted, copied = pair.dataset["predicted"].values[:, mask], copies[:, mask]
+        images = copied.sum(1, keepdims=True, dtype=float)
         for j in np.unique(one):
             others = predicted[other[one == j]]
             known = (others != NOT_STORED) & (predicted[j] != NOT_STORED)
             same = _counts(copied, known & (others == predicted[j]))
-            agreements[:, k, one == j] = same / np.maximum(_counts(copied, known), 1)
+            shared = images if known.all() else _counts(copied, known)
+            agreements[:, k, one == j] = same / np.maximum(shared, 1)
     return agreements
 
 
@@ -222,8 +224,6 @@ def _counts(
     copies: Float[np.ndarray, "resample image"], which: Bool[np.ndarray, "pair image"]
 ) -> Float[np.ndarray, "resample pair"]:
     """Return how many copies there are of some images; whole numbers below 2^24 are exact in float32."""
-    if which.all():
-        return np.broadcast_to(copies.sum(1, keepdims=True, dtype=float), (len(copies), len(which)))
     return (copies @ which.T.astype(np.float32)).astype(float)
 
 
