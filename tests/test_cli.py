@@ -246,6 +246,8 @@ def test_robustness(folder: Path) -> None:
     assert found["dominance"][0]["weaker_alone"] < found["dominance"][0]["independent"]
     printed = run("robustness", "responses.nc", "--from", "original", "--to", "new-writers", cwd=folder).stdout
     assert found["models"][0]["model"] in printed
+    assert found["agreement"] is None
+    assert "No agreement: these responses keep no predicted classes" in printed
     mistake(run("robustness", "responses.nc", "--from", "original", "--to", "old", cwd=folder), "'original'")
 
 

@@ -100,6 +100,7 @@ def test_right_is_the_label_among_the_first_k(tmp_path: Path, seed: int, top_k: 
             assert responses.shown[j, i] == (i not in of_model.trouble)
             assert responses.right[j, i] == (label in top[:top_k])
             assert responses.dataset["position"].values[j, i] == (top.index(label) if label in top else NOT_STORED)
+            assert responses.dataset["predicted"].values[j, i] == top[0]  # -1 where it was not observed
     again = read_predictions(tmp_path).scored(top_k)
     np.testing.assert_array_equal(again.right, responses.right)
 

@@ -109,6 +109,7 @@ def test_imagenetv2_is_right_where_the_class_is_among_the_first_k(tmp_path: Path
             assert outcome(responses, "net", image) == (int(cid in row[:top_k]), 1)
             position = responses.dataset["position"].sel(model="net", image=image)
             assert position == (row.index(cid) if cid in row else NOT_STORED)
+            assert responses.dataset["predicted"].sel(model="net", image=image) == row[0]
             assert responses.dataset["label"].sel(image=image) == wnid
     assert responses.scored(1).dataset["right"].equals(read_imagenetv2(tmp_path).dataset["right"])
 
@@ -269,6 +270,7 @@ def test_cifar10_1_compares_with_the_labels_of_each_version(tmp_path: Path):
         "cifar10.1-v6": ["cifar10.1-v6-00000", "cifar10.1-v6-00001", "cifar10.1-v6-00002"],
     }
     assert responses.right.tolist() == [[1, 0, 1, 1, 0]]
+    assert responses.dataset["predicted"].values.tolist() == [[3, 3, 0, 1, 2]]
     assert responses.dataset["label"].values.tolist() == ["3", "4", "0", "1", "1"]
     assert read_cifar10_1(tmp_path, test_sets=["cifar10.1-v6"]).right.tolist() == [[1, 1, 0]]
     with pytest.raises(InputError, match=r"'cifar10.1-v4'; nearest.*v6"):

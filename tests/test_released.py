@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from difficulty_model import Responses, check_responses, fit, fix_responses, law_between
+from difficulty_model import Responses, agreement, check_responses, fit, fix_responses, law_between
 from difficulty_model.explanations import adaptive_overfitting, gather
 from difficulty_model.family import recht_et_al
 from difficulty_model.fitting.images import patterns_of
@@ -42,6 +42,17 @@ def test_published_slopes_of_accuracies(real_data: Path) -> None:
     assert slope["value"] == pytest.approx(1.11, abs=0.005)
     assert [slope["models_low"], slope["models_high"]] == pytest.approx([1.07, 1.19], abs=0.015)
     assert intercept["value"] == pytest.approx(-20.2, abs=0.1)
+
+
+def test_agreement_lies_on_a_line_close_to_that_of_accuracies(real_data: Path) -> None:
+    responses = read_imagenetv2(real_data / "imagenetv2", test_sets=[ORIGINAL, NEW])
+    found = agreement(fix_responses(responses, check_responses(responses)), ORIGINAL, NEW)
+    # Without fv_16k, of which the classes are not known once its columns are in order.
+    assert (len(found.models), len(found.pairs)) == (66, 66 * 65 // 2)
+    lines = found.lines.set_index("of")[["u", "v"]]
+    assert lines.loc["agreement"].tolist() == pytest.approx([0.969, -0.272], abs=0.001)
+    assert lines.loc["accuracy"].tolist() == pytest.approx([0.951, -0.315], abs=0.001)
+    assert [found.error, found.error_by_labels] == pytest.approx([2.03, 0.36], abs=0.01)
 
 
 @pytest.mark.slow

@@ -14,7 +14,9 @@ from difficulty_model.errors import InputError
 from difficulty_model.responses import NOT_STORED, Responses, clopper_pearson, combine, load_responses
 
 
-def random_responses(seed: int, *, with_position: bool = False, counts: bool = False) -> Responses:
+def random_responses(
+    seed: int, *, with_position: bool = False, with_classes: bool = False, counts: bool = False
+) -> Responses:
     """Three overlapping test sets with missing responses; every image in one of them at least."""
     rng = np.random.default_rng(seed)
     models, images = int(rng.integers(1, 6)), int(rng.integers(3, 30))
@@ -26,10 +28,13 @@ def random_responses(seed: int, *, with_position: bool = False, counts: bool = F
     position = rng.integers(-1, 5, (models, images))
     position[shown == 0] = NOT_STORED
     right = (position == 0) & (shown > 0) if with_position else rng.integers(0, shown + 1)
+    labels = rng.integers(0, 9, images)
+    another = (labels + rng.integers(1, 9, (models, images))) % 9
+    predicted = np.where((shown == 0) | (rng.random(shown.shape) < 0.2), NOT_STORED, np.where(right, labels, another))
     return Responses.from_arrays(
         right, models=[f"m{j}" for j in range(models)], images=[f"i{i}" for i in range(images)], shown=shown,
         member=dict(zip("abc", member, strict=True)), position=position if with_position else None,
-        labels=rng.integers(0, 9, images).astype(str).tolist(), history=["made up"],
+        predicted=predicted if with_classes else None, labels=labels.astype(str).tolist(), history=["made up"],
     )
 
 
@@ -43,21 +48,21 @@ def assert_same(one: Responses, other: Responses) -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.integers(0, 2**32), st.booleans())
-def test_selections_combine_to_the_whole(seed: int, with_position: bool):
-    whole = random_responses(seed, with_position=with_position)
+@given(st.integers(0, 2**32), st.booleans(), st.booleans())
+def test_selections_combine_to_the_whole(seed: int, with_position: bool, with_classes: bool):
+    whole = random_responses(seed, with_position=with_position, with_classes=with_classes)
     assert_same(whole, combine(*(whole.select(test_sets=[name]) for name in whole.test_sets)))
     seen = [name for name, shown in zip(whole.models, whole.shown, strict=True) if shown.any()]
     assert_same(whole, combine(*(whole.select(models=[name]) for name in seen), whole, whole))
 
 
 @settings(deadline=None, max_examples=10)
-@given(st.integers(0, 2**32), st.booleans(), st.booleans())
-def test_files_keep_everything(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, with_position: bool, counts: bool
-):
+@given(st.integers(0, 2**32), st.sampled_from([(), ("position",), ("classes",), ("position", "classes"), ("counts",)]))
+def test_files_keep_everything(tmp_path_factory: pytest.TempPathFactory, seed: int, parts: tuple[str, ...]):
     path = tmp_path_factory.mktemp("saved") / "r.nc"
-    responses = random_responses(seed, with_position=with_position, counts=counts and not with_position)
+    responses = random_responses(
+        seed, with_position="position" in parts, with_classes="classes" in parts, counts="counts" in parts
+    )
     responses.save(path)
     assert load_responses(path).dataset.identical(responses.dataset)
 
@@ -160,6 +165,56 @@ def test_another_position_is_another_answer_even_among_the_first_k():
     np.testing.assert_array_equal(both.dataset["position"], [[0, NOT_STORED]])
 
 
+def answers(*predicted: int, images: str = "abc", models: str = "m", right_class: int = 0) -> Responses:
+    """Return responses of one model or more to images of one right class, from the classes predicted."""
+    classes = np.array(predicted).reshape(len(models), len(images))
+    return build(
+        right=classes == right_class, predicted=classes, shown=classes != NOT_STORED, models=list(models),
+        images=list(images), member={"t": np.ones(len(images), bool)},
+    )
+
+
+def classes_of(responses: Responses) -> list[list[int]]:
+    return responses.dataset["predicted"].values.tolist()
+
+
+def test_a_class_is_not_known_where_collections_differ_in_it():
+    # Both wrong, of other classes: still a wrong answer. One right, one wrong: not observed.
+    both = combine(answers(1, 0, 3), answers(2, 4, 3))
+    assert classes_of(both) == [[NOT_STORED, NOT_STORED, 3]]
+    assert both.shown.tolist() == [[1, 0, 1]]
+    assert both.right.tolist() == [[0, 0, 0]]
+    # Nor where nothing is known of the class in one of them.
+    unknown = build(right=np.array([[1, 0]]), predicted=np.full((1, 2), NOT_STORED))
+    assert classes_of(combine(answers(1, 2, images="ab"), unknown)) == [[NOT_STORED, 2]]
+    # Whatever the third says.
+    assert classes_of(combine(answers(1, 0, 3), answers(2, 0, 3), answers(1, 0, 3))) == [[NOT_STORED, 0, 3]]
+
+
+def test_a_class_is_known_from_either_collection():
+    both = combine(answers(1, NOT_STORED, 0), answers(NOT_STORED, 2, 0), answers(5, images="d", models="n"))
+    assert classes_of(both) == [[1, 2, 0, NOT_STORED], [NOT_STORED] * 3 + [5]]
+
+
+def test_classes_of_another_numbering_are_not_kept():
+    one, other = answers(0, 1, 0), answers(7, 7, 2, models="n", right_class=7)
+    both = combine(one, other)
+    assert "predicted" not in both.dataset
+    assert any("image 'a' has number 0 in one collection and 7 in another" in line for line in both.history)
+    assert both.right.tolist() == [[1, 0, 1], [1, 1, 0]]
+    # No image is in both: models are never compared across the two numberings.
+    apart = combine(one, answers(7, 7, 2, images="def", models="n", right_class=7))
+    assert classes_of(apart) == [[0, 1, 0] + [NOT_STORED] * 3, [NOT_STORED] * 3 + [7, 7, 2]]
+
+
+def test_classes_are_kept_if_all_collections_keep_them():
+    one, without = answers(0, 1, 0), build(images=["d", "e"])
+    both = combine(one, without)
+    assert "predicted" not in both.dataset
+    assert "1 of 2 collections keep no predicted classes" in both.history[-1]
+    assert combine(without, without).history == []
+
+
 def test_combining_refuses_what_cannot_be_one_collection():
     def one(label: str, top_k: int) -> Responses:
         return Responses.from_arrays(
@@ -193,16 +248,17 @@ def test_reordering_columns_is_reading_a_reordered_file(seed: int):
     labels = rng.integers(0, 6, 40)
     stored = np.array([rng.permutation(6)[:5] for _ in range(40)])  # five of six classes
 
-    def read(classes: np.ndarray) -> Responses:
+    def read(classes: np.ndarray, predicted: np.ndarray) -> Responses:
         hit = classes == labels[:, None]
         position = np.where(hit.any(1), hit.argmax(1), NOT_STORED)[None]
         return Responses.from_arrays(position == 0, models=["m"], images=[f"i{i}" for i in range(40)],
-                                     member={"t": np.ones(40, bool)}, position=position)
+                                     member={"t": np.ones(40, bool)}, position=position, predicted=predicted[None])
 
-    order = rng.permutation(5)
     some = rng.random(40) < 0.6
-    expected = read(np.where(some[:, None], stored[:, order], stored))
-    assert read(stored).reordered("m", some, order.tolist()).dataset.identical(expected.dataset)
+    for order, first in [(np.append(rng.permutation(4) + 1, 0), NOT_STORED), (np.array([0, 3, 1, 4, 2]), stored[:, 0])]:
+        expected = read(np.where(some[:, None], stored[:, order], stored), np.where(some, first, stored[:, 0]))
+        found = read(stored, stored[:, 0]).reordered("m", some, order.tolist())
+        assert found.dataset.identical(expected.dataset)
 
 
 @pytest.mark.parametrize("order", [[0, 0, 1, 2, 3], [0, 1, 2, 3, 5], [1, 2, 3, 4], [1, 0], []])
@@ -260,6 +316,17 @@ def build(**changes: object) -> Responses:
     ({"position": np.array([[0, 4]]), "shown": np.array([[1, 0]])}, "-1 where nothing was shown"),
     ({"position": np.array([[0, 1]]), "shown": np.array([[2, 1]])}, "single showings only; got 2"),
     ({"position": np.array([0, 1])}, "shapes do not go together|`position` with dims"),
+    ({"predicted": np.array([[0.0, 1.0]])}, "`predicted` must be whole numbers, of classes; got float64"),
+    ({"predicted": np.array([["cat", "dog"]])}, "`predicted` must be whole numbers, of classes; got <U3"),
+    ({"predicted": np.array([[0, -2]])}, "classes from 0 to 2147483647, or -1; got -2 to 0"),
+    ({"predicted": np.array([[0, 2**40]])}, "classes from 0 to 2147483647, or -1; got 0 to 1099511627776"),
+    ({"predicted": np.array([[0, 4]]), "shown": np.array([[1, 0]])}, "`predicted` must be -1 where nothing was shown"),
+    ({"predicted": np.array([[0, 1]]), "shown": np.array([[2, 1]])}, "`predicted` goes with single showings only"),
+    ({"predicted": np.array([0, 1])}, "shapes do not go together|`predicted` with dims"),
+    ({"models": ["m", "n"], "right": np.eye(2, dtype=int)[[0, 0]], "position": np.array([[0, 1], [0, 1]]),
+      "predicted": np.array([[3, 1], [4, 1]])}, "all models of position 0 on image 'a' must predict one class"),
+    ({"models": ["m", "n"], "right": np.eye(2, dtype=int), "position": np.array([[0, 1], [-1, 0]]),
+      "predicted": np.array([[3, 1], [3, 2]])}, "on image 'a' must predict one class, and no other model that class"),
     ({"member": {"t": np.ones(2, bool), "u": np.ones(3, bool)}}, r"\(2,\) for 't', \(3,\) for 'u'"),
     ({"member": {"t": np.ones(3, bool)}}, "shapes do not go together"),
     ({"member": {}}, "names no test set"),
@@ -268,6 +335,16 @@ def test_what_is_no_collection_of_responses_is_refused(changes: dict[str, object
     assert build().models == ["m"]
     with pytest.raises(InputError, match=message):
         build(**changes)
+
+
+def test_classes_beyond_two_bytes_are_kept():
+    assert classes_of(build(predicted=np.array([[70_000, 0]]))) == [[70_000, 0]]
+    assert classes_of(build(predicted=np.array([[65_535, 0]], np.uint16))) == [[65_535, 0]]
+
+
+def test_without_positions_several_classes_may_be_right():
+    lenient = build(models=["m", "n"], right=np.ones((2, 2), int), predicted=np.array([[3, 1], [4, 1]]))
+    assert classes_of(lenient) == [[3, 1], [4, 1]]
 
 
 def test_counts_beyond_a_byte_are_kept():
@@ -358,6 +435,9 @@ def assert_refused(path: Path, message: str) -> None:
     ("shown", np.array([[1, 0]], np.float32), "whole numbers; got uint8 and float32"),
     ("member", np.array([[1, 1]]), "true or false; got int64"),
     ("position", np.array([[0, 200]]), "ranks from 0 to 127"),
+    ("predicted", np.array([[0, 2**33]]), "classes from 0 to"),
+    ("predicted", np.array([[0.0, np.nan]]), "whole numbers, of classes; got float64"),
+    ("predicted", np.array([["7", "8"]], object), "whole numbers, of classes; got (object|<U1)"),
     ("model", np.array([7]), "model names must be text; got int64, the first 7"),
     ("image", np.array([0.5, 1.5]), "image names must be text; got float64, the first 0.5"),
     ("image", np.array([b"a", b"\xff"], "S1"), r"image names must be text; got \|S1, the first b'a'"),
@@ -367,7 +447,7 @@ def assert_refused(path: Path, message: str) -> None:
 def test_variables_of_another_kind_are_refused(
     tmp_path: Path, name: str, values: np.ndarray, message: str
 ):
-    dataset = build(position=np.array([[0, 1]])).dataset
+    dataset = build(position=np.array([[0, 1]]), predicted=np.array([[3, 4]])).dataset
     dims = dataset[name].dims
     dataset.drop_vars(name).assign({name: (dims, values)}).to_netcdf(tmp_path / "r.nc", engine="h5netcdf")
     assert_refused(tmp_path / "r.nc", message)
@@ -420,7 +500,7 @@ def test_the_best_compressed_responses_are_no_declaration_without_content(tmp_pa
 
 
 def test_the_same_responses_make_the_same_file(tmp_path: Path):
-    responses = random_responses(0, with_position=True)
+    responses = random_responses(0, with_position=True, with_classes=True)
     responses.save(tmp_path / "one.nc")
     time.sleep(1.1)  # times in HDF5 files are whole seconds
     responses.save(tmp_path / "other.nc")

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         predict_test_set,
     )
     from difficulty_model.responses import Responses, combine, load_responses
-    from difficulty_model.robustness import dominance, effective_robustness
+    from difficulty_model.robustness import Agreement, agreement, dominance, effective_robustness
     from difficulty_model.simulation import Simulation, TestSetPlan, simulate, simulate_responses
     from difficulty_model.specification import Prior, Specification
 
@@ -124,6 +124,8 @@ _HOME = {
     "Explained": "explanations",
     "Outcome": "explanations",
     "explain": "explanations",
+    "Agreement": "robustness",
+    "agreement": "robustness",
     "dominance": "robustness",
     "effective_robustness": "robustness",
     "check_fit": "misfit",
@@ -135,6 +137,7 @@ _HOME = {
 
 __all__ = [
     "AnnotatedImages",
+    "Agreement",
     "CollectionPlan",
     "Collections",
     "Evidence",
@@ -156,6 +159,7 @@ __all__ = [
     "Threshold",
     "TopImages",
     "Uniform",
+    "agreement",
     "calibrate",
     "check_fit",
     "check_responses",

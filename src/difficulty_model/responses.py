@@ -2,7 +2,8 @@
 
 A response is right, wrong or not observed; where an image was shown to a model several times, the counts of
 right and of shown are kept. An import of top-k predictions also keeps the `position` of the right class among
-the k stored, from which top-1, top-k and another column order all derive.
+the k stored, from which top-1, top-k and another column order all derive; and an import of classes the first class
+`predicted`, in which models agree or not, right or wrong.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -26,9 +27,11 @@ from difficulty_model.records import (
 from difficulty_model.types import IMAGE, MODEL, STRATUM, TEST_SET, BoolArray, FloatArray, IntArray
 
 NOT_STORED = -1
-"""Value of `position` where the right class is not among those stored, or the image was not shown."""
+"""Value of `position` where the right class is not among those stored, or the image was not shown; and of `predicted`
+where the first class is not known."""
 
 _LAST_POSITION = int(np.iinfo(np.int8).max)
+_LAST_CLASS = int(np.iinfo(np.int32).max)
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,9 @@ class Responses:
     dataset : xarray.Dataset
         `right` and `shown` (model, image): counts; `member` (test_set, image): which images make up which
         test set; optionally `position` (model, image): rank from 0 of the right class among the classes
-        stored, or -1; optionally the coordinate `label` (image). Attributes: `top_k`, the number of leading
-        positions that count as right, and `history`, one line for everything that was done to the responses.
+        stored, or -1; optionally `predicted` (model, image): number of the class predicted first, or -1; optionally
+        the coordinate `label` (image). Attributes: `top_k`, the number of leading positions that count as right, and
+        `history`, one line for everything that was done to the responses.
 
     Raises
     ------
@@ -85,6 +89,7 @@ class Responses:
         member: Mapping[str, BoolArray],
         shown: IntArray | BoolArray | None = None,
         position: IntArray | None = None,
+        predicted: IntArray | None = None,
         top_k: int = 1,
         labels: Sequence[str] | IntArray | None = None,
         history: Sequence[str] = (),
@@ -103,6 +108,9 @@ class Responses:
             How often the model was shown the image; 1 everywhere if not given. 0 means not observed.
         position : (model, image), optional
             Rank from 0 of the right class among the classes stored; -1 where it is not among them.
+        predicted : (model, image), optional
+            Number of the class that the model predicted first, by one numbering for all models; -1 where it is not
+            known.
         top_k
             Number of leading positions that count as right.
         labels : (image,), optional
@@ -121,6 +129,10 @@ class Responses:
             position = np.asarray(position)
             _validate_ranks(position)
             variables["position"] = ((MODEL, IMAGE), position.astype(np.int8))
+        if predicted is not None:
+            predicted = np.asarray(predicted)
+            _validate_classes(predicted)
+            variables["predicted"] = ((MODEL, IMAGE), _as_classes(predicted))
         coordinates = {
             MODEL: np.asarray(models, np.str_),
             IMAGE: np.asarray(images, np.str_),
@@ -265,6 +277,8 @@ class Responses:
     def reordered(self, model: str, images: BoolArray, order: Sequence[int]) -> "Responses":
         """Return the responses with the stored columns of one model put into another order on some images.
 
+        Which class comes first is then not known there, unless the first column stays: classes of others are not kept.
+
         Parameters
         ----------
         model
@@ -293,7 +307,15 @@ class Responses:
                              f"model {model!r} once")
         rank_of_column = np.append(np.argsort(order), NOT_STORED)  # position -1 picks the appended -1
         position[row, images] = rank_of_column[position[row, images]]
-        return self._with_position(position, int(self.dataset.attrs["top_k"]))
+        known = self if order[0] == 0 else self._forgetting_classes(row, images)
+        return known._with_position(position, int(self.dataset.attrs["top_k"]))
+
+    def _forgetting_classes(self, row: int, images: BoolArray) -> "Responses":
+        if "predicted" not in self.dataset:
+            return self
+        predicted = self.dataset["predicted"].values.copy()
+        predicted[row, images] = NOT_STORED
+        return Responses(self.dataset.assign(predicted=((MODEL, IMAGE), predicted)))
 
     def _with_position(self, position: IntArray, top_k: int) -> "Responses":
         if top_k < 1:
@@ -374,6 +396,10 @@ def combine(*collections: Responses) -> Responses:
     class kept, another position is another answer, even if both or neither are among the first `top_k`: the
     predictions differ, and by another k the response would be right in one collection and wrong in the other.
 
+    Predicted classes are kept if all collections keep them and number classes alike, as the right classes of images
+    that they share tell; otherwise the history says why not. Where only the first class differs and both are wrong,
+    the response counts, and its class is not known.
+
     Raises
     ------
     InputError
@@ -415,17 +441,67 @@ def combine(*collections: Responses) -> Responses:
                 ours[columns] = np.where(now, answer, ours[columns])
     for name, values in answers.items():
         values[conflict] = NOT_STORED if name == "position" else 0
+    predicted, remarks = _joined_classes(collections, row_of, columns_of, conflict)
     lines = list(dict.fromkeys(line for c in collections for line in c.history))
     lines += [
         f"{int(row.sum())} responses of model {m!r} to images that several collections share differ between "
         "them; they count as not observed"
         for m, row in zip(models, conflict, strict=True) if row.any()
     ]
+    lines += remarks
     return Responses.from_arrays(
         answers["right"], models=models, images=images, member=member, shown=answers["shown"],
-        position=answers.get("position"), top_k=scores.pop(),
+        position=answers.get("position"), predicted=predicted, top_k=scores.pop(),
         labels=_joined_labels(collections, columns_of, images), history=lines,
     )
+
+
+def _joined_classes(
+    collections: Sequence[Responses], row_of: Mapping[str, int], columns_of: Sequence[IntArray], conflict: BoolArray
+) -> tuple[IntArray | None, list[str]]:
+    """Return the class that every response predicts first, and what to note: that classes cannot be kept, and why."""
+    without = sum("predicted" not in c.dataset for c in collections)
+    if without:
+        told = f"{without} of {len(collections)} collections keep no predicted classes, so the whole keeps none"
+        return None, [told] if without < len(collections) else []
+    told = _numbered_otherwise(collections, columns_of, conflict.shape[1])
+    if told is not None:
+        return None, [told]
+    predicted = np.full(conflict.shape, NOT_STORED, np.int32)
+    unknown = conflict.copy()
+    for c, columns in zip(collections, columns_of, strict=True):
+        for theirs, row in zip(c.dataset["predicted"].values, (row_of[m] for m in c.models), strict=True):
+            ours = predicted[row, columns]
+            differ = (ours != NOT_STORED) & (theirs != NOT_STORED) & (ours != theirs)
+            unknown[row, columns[differ]] = True
+            predicted[row, columns] = np.where(theirs == NOT_STORED, ours, theirs)
+    predicted[unknown] = NOT_STORED
+    return predicted, []
+
+
+def _numbered_otherwise(
+    collections: Sequence[Responses], columns_of: Sequence[IntArray], images: int
+) -> str | None:
+    """Return a sentence if the right class of an image has different numbers in two collections."""
+    right_class = np.full(images, NOT_STORED)
+    for c, columns in zip(collections, columns_of, strict=True):
+        ours, theirs = right_class[columns], _right_classes(c.dataset)
+        differ = (ours != NOT_STORED) & (theirs != NOT_STORED) & (ours != theirs)
+        if differ.any():
+            i = int(np.argmax(differ))
+            return (f"the right class of image {c.images[i]!r} has number {ours[i]} in one collection and {theirs[i]} "
+                    "in another; numbered differently, predicted classes are not kept")
+        right_class[columns] = np.where(theirs == NOT_STORED, ours, theirs)
+    return None
+
+
+def _right_classes(dataset: xr.Dataset) -> IntArray:
+    """Return the number of every image's right class, which models tell that predict it first; -1 if none does."""
+    if "position" in dataset:
+        first_is_right = dataset["position"].values == 0
+    else:
+        first_is_right = (dataset["right"].values > 0) & (dataset.attrs["top_k"] == 1)
+    return np.where(first_is_right, dataset["predicted"].values, NOT_STORED).max(0)
 
 
 def _joined_labels(
@@ -481,6 +557,12 @@ def _as_counts(values: np.ndarray, name: str) -> IntArray:
     return values.astype(np.min_scalar_type(largest) if largest > 255 else np.uint8)
 
 
+def _as_classes(predicted: np.ndarray) -> IntArray:
+    """Return class numbers in the smaller type that holds them."""
+    largest = int(predicted.max()) if predicted.size else 0
+    return predicted.astype(np.int16 if largest <= np.iinfo(np.int16).max else np.int32)
+
+
 def _as_masks(member: Mapping[str, BoolArray]) -> BoolArray:
     """Return the masks of all test sets as one table."""
     masks = {name: np.asarray(mask, bool) for name, mask in member.items()}
@@ -500,6 +582,8 @@ def _validate(dataset: xr.Dataset) -> None:
     _validate_membership(dataset)
     if "position" in dataset:
         _validate_position(dataset)
+    if "predicted" in dataset:
+        _validate_predicted(dataset)
     if "label" in dataset.coords and dataset["label"].dims != (IMAGE,):
         raise InputError(f"`label` must have the dim {IMAGE!r}; got {dataset['label'].dims}")
 
@@ -549,6 +633,33 @@ def _validate_ranks(position: np.ndarray) -> None:
     if position.size and not NOT_STORED <= position.min() <= position.max() <= _LAST_POSITION:
         raise InputError(f"`position` must be ranks from 0 to {_LAST_POSITION}, or {NOT_STORED}; "
                          f"got {position.min()} to {position.max()}")
+
+
+def _validate_predicted(dataset: xr.Dataset) -> None:
+    require_variables(dataset, {"predicted": (MODEL, IMAGE)})
+    predicted, shown = dataset["predicted"].values, dataset["shown"].values
+    _validate_classes(predicted)
+    if shown.max() > 1:
+        raise InputError(f"`predicted` goes with single showings only; got {shown.max()} of one image")
+    if ((predicted != NOT_STORED) > shown).any():
+        raise InputError(f"`predicted` must be {NOT_STORED} where nothing was shown")
+    if "position" not in dataset:  # several classes of an image may count as right
+        return
+    right_class = _right_classes(dataset)
+    known = (predicted != NOT_STORED) & (right_class != NOT_STORED)
+    wrong = known & ((predicted == right_class) != (dataset["position"].values == 0))
+    if wrong.any():
+        image = dataset[IMAGE].values[wrong.any(0)][0]
+        raise InputError(f"`predicted` does not go with `position`: all models of position 0 on image {str(image)!r} "
+                         "must predict one class, and no other model that class")
+
+
+def _validate_classes(predicted: np.ndarray) -> None:
+    if predicted.dtype.kind not in "iu":
+        raise InputError(f"`predicted` must be whole numbers, of classes; got {predicted.dtype}")
+    if predicted.size and not NOT_STORED <= predicted.min() <= predicted.max() <= _LAST_CLASS:
+        raise InputError(f"`predicted` must be numbers of classes from 0 to {_LAST_CLASS}, or {NOT_STORED}; "
+                         f"got {predicted.min()} to {predicted.max()}")
 
 
 __all__ = ["NOT_STORED", "STRATUM", "Responses", "Strata", "clopper_pearson", "combine", "load_responses"]

@@ -1,20 +1,23 @@
-"""What accuracies on two test sets tell of models, with no fit: who is robust, and who dominates whom.
+"""What responses to two test sets tell of models, with no fit: who is robust, who dominates whom, and who agrees.
 
-Both count right and wrong alone. Agreement on the line (Baek et al., 2022) is of predicted classes, which responses do
-not keep.
+Robustness and dominance count right and wrong alone; agreement is of predicted classes, and needs no labels.
 """
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.stats import norm
 
 from difficulty_model.errors import InputError
-from difficulty_model.law import by_all_others, probit
+from difficulty_model.law import by_all_others, least_squares, probit
 from difficulty_model.observed import BOOTSTRAPS, off_the_edges, resamples, weighted_counts
 from difficulty_model.posterior import LEVEL
-from difficulty_model.responses import Responses
-from difficulty_model.types import MODEL, TEST_SET
+from difficulty_model.responses import NOT_STORED, Responses
+from difficulty_model.types import MODEL, TEST_SET, IntArray
 
 FEWEST = 4
 """Models: a line through three others."""
@@ -49,29 +52,15 @@ def effective_robustness(
     Raises
     ------
     InputError
-        If a test set does not exist, or fewer than four models were run on both.
+        If a test set does not exist, both are one, or fewer than four models were run on both.
     """
-    pair = responses.select(test_sets=[original, new])
-    shown = np.array([pair.shown[:, mask].sum(1, dtype=np.int64) for mask in pair.member])
-    kept = np.asarray((shown > 0).all(0))
-    if kept.sum() < FEWEST:
-        raise InputError(f"only {kept.sum()} of {len(kept)} models were run on both {original!r} and {new!r}; a line "
-                         f"through the others needs at least {FEWEST}")
-    shown = shown[:, kept]
-
-    def accuracies(copies: Float[np.ndarray, "resample image"]) -> Float[np.ndarray, "resample 2 model"]:
-        right, of = (counts[..., kept] for counts in weighted_counts(pair, copies))
-        return off_the_edges(right / np.maximum(of, 1), shown)
-
-    observed = accuracies(np.ones((1, len(pair.images)), np.float32))
-    draws = np.concatenate([
-        _beyond(accuracies(copies)) for copies in resamples(len(pair.images), BOOTSTRAPS, random_seed=random_seed)
-    ])
-    points = _beyond(observed)[0]
-    # Of so few resamples the sd is surer than quantiles.
-    reach = norm.ppf((1 + level) / 2) * draws.std(0, ddof=1)
+    pair = _run_on_both(responses, original, new)
+    accuracies = np.concatenate([_accuracies(pair, copies) for copies in _observed_and_resampled(pair, random_seed)])
+    observed, beyond = accuracies[0], _beyond(accuracies)
+    points, draws = beyond[0], beyond[1:]
+    reach = _reach(draws, level)
     table = pd.DataFrame({
-        MODEL: np.array(pair.models)[kept], "original": observed[0, 0], "new": observed[0, 1],
+        MODEL: pair.models, "original": observed[0, 0], "new": observed[0, 1],
         "expected": observed[0, 1] - points / 100, "points": points, "low": points - reach, "high": points + reach,
     })
     return table.sort_values("points", ascending=False, ignore_index=True)
@@ -101,6 +90,183 @@ def dominance(responses: Responses) -> pd.DataFrame:
             "independent": float((weaker * (1 - stronger)).mean()),
         })
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How often models predict the same class on two test sets, and the line that this makes beside accuracies'.
+
+    Attributes
+    ----------
+    lines : pandas.DataFrame
+        The least-squares line through probits, of `agreement` and of `accuracy`: `of`; `u` and `v`, with `u_low`,
+        `u_high`, `v_low` and `v_high`.
+    pairs : pandas.DataFrame
+        A row per pair of models with known classes of the same images in both test sets: `model`, `other`; `original`
+        and `new`, the shares of these images on which both predict the same class.
+    models : pandas.DataFrame
+        A row per model of these pairs: `model`; `original` and `new` accuracies; `expected` on the new test set by the
+        line of agreement, which needs no label there; `points` beyond the expected.
+    error
+        Mean of absolute `points`.
+    error_by_labels
+        The same by the line through the accuracies of all other models, which needs the new labels.
+    """
+
+    lines: pd.DataFrame
+    pairs: pd.DataFrame
+    models: pd.DataFrame
+    error: float
+    error_by_labels: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as plain values, of pairs their number."""
+        return {
+            "lines": self.lines.to_dict("records"), "pairs": len(self.pairs), "models": self.models.to_dict("records"),
+            "error": self.error, "error_by_labels": self.error_by_labels,
+        }
+
+
+def agreement(
+    responses: Responses, original: str, new: str, *, level: float = LEVEL, random_seed: int = 0
+) -> Agreement:
+    """Return the line between agreements of pairs of models on two test sets, and what accuracies it predicts.
+
+    Where accuracies lie on a line, so do agreements, and it is about the same one (Baek et al., 2022,
+    arXiv:2206.13089): from labels of the original test set alone it tells accuracies on the new one. Intervals are over
+    resamples of the images, which all models share: they do not tell what a choice of other models would. Time grows
+    with the number of pairs.
+
+    Parameters
+    ----------
+    responses
+        Of at least four models to both test sets, with the classes that they predicted.
+    original, new
+        Names of the test sets.
+    level
+        Coverage of the intervals.
+    random_seed
+        Of the resamples.
+
+    Raises
+    ------
+    InputError
+        If the responses keep no predicted classes or count others than the first as right, a test set does not exist,
+        both are one, or fewer than four models have known classes of the same images in both.
+    """
+    _require_first_classes(responses)
+    pair = _run_on_both(responses, original, new)
+    shared = _shared_images(pair)
+    one, other = np.nonzero(np.triu((shared > 0).all(0), 1))
+    judged = np.union1d(one, other)
+    if len(judged) < FEWEST:
+        raise InputError(f"only {len(judged)} of {len(pair.models)} models have known classes of the same images in "
+                         f"both {original!r} and {new!r}; agreement on the line needs at least {FEWEST}")
+    copies = np.concatenate([*_observed_and_resampled(pair, random_seed)])
+    agreed = off_the_edges(_agreements(pair, one, other, copies), shared[:, one, other])
+    accuracies = _accuracies(pair, copies)[..., judged]
+    (x, y), names = probit(accuracies[0]), np.array(pair.models)
+    (known, truth), expected = accuracies[0], norm.cdf(least_squares(*probit(agreed[0])).at(x))
+    return Agreement(
+        lines=pd.DataFrame([
+            {"of": of, **_line(shares, level)} for of, shares in (("agreement", agreed), ("accuracy", accuracies))
+        ]),
+        pairs=pd.DataFrame({
+            MODEL: names[one], "other": names[other], "original": agreed[0, 0], "new": agreed[0, 1],
+        }),
+        models=pd.DataFrame({
+            MODEL: names[judged], "original": known, "new": truth, "expected": expected,
+            "points": 100 * (truth - expected),
+        }),
+        error=float(100 * np.abs(truth - expected).mean()),
+        error_by_labels=float(100 * np.abs(truth - norm.cdf(by_all_others(x, y))).mean()),
+    )
+
+
+def _require_first_classes(responses: Responses) -> None:
+    if "predicted" not in responses.dataset:
+        raise InputError("these responses keep no predicted classes, which agreement is of; import predictions again, "
+                         "in a layout that has classes (predictions, imagenetv2 or cifar10.1)")
+    top_k = responses.dataset.attrs["top_k"]
+    if top_k != 1:
+        raise InputError(f"the first {top_k} classes count as right in these responses, but agreement is of the first; "
+                         "import with --top-k 1, or score by `scored(1)`")
+
+
+def _shared_images(pair: Responses) -> Float[np.ndarray, "2 model other"]:
+    """Return of how many images of each test set the classes are known that both of two models predicted."""
+    known = (pair.dataset["predicted"].values != NOT_STORED).astype(np.float32)
+    return np.array([known[:, mask] @ known[:, mask].T for mask in pair.member]).astype(float)
+
+
+def _agreements(
+    pair: Responses, one: IntArray, other: IntArray, copies: Float[np.ndarray, "resample image"]
+) -> Float[np.ndarray, "resample 2 pair"]:
+    """Return the share of images on which pairs of models predict the same class, with so many copies of each image.
+
+    Pairs are in the order of the first model. The others of one model are compared with it at once, so that memory is
+    that of the responses and not of all pairs.
+    """
+    agreements = np.empty((len(copies), len(pair.member), len(one)))
+    for k, mask in enumerate(pair.member):
+        predicted, copied = pair.dataset["predicted"].values[:, mask], copies[:, mask]
+        images = copied.sum(1, keepdims=True, dtype=float)
+        for j in np.unique(one):
+            others = predicted[other[one == j]]
+            known = (others != NOT_STORED) & (predicted[j] != NOT_STORED)
+            same = _counts(copied, known & (others == predicted[j]))
+            shared = images if known.all() else _counts(copied, known)
+            agreements[:, k, one == j] = same / np.maximum(shared, 1)
+    return agreements
+
+
+def _counts(
+    copies: Float[np.ndarray, "resample image"], which: Bool[np.ndarray, "pair image"]
+) -> Float[np.ndarray, "resample pair"]:
+    """Return how many copies there are of some images; whole numbers below 2^24 are exact in float32."""
+    return (copies @ which.T.astype(np.float32)).astype(float)
+
+
+def _line(shares: Float[np.ndarray, "resample 2 point"], level: float) -> dict[str, float]:
+    """Return u and v of the line through probits of shares, with intervals; the first shares are those observed."""
+    line = least_squares(*probit(shares).swapaxes(0, 1))
+    row = {}
+    for name, values in (("u", line.u), ("v", line.v)):
+        reach = _reach(values[1:], level)
+        row |= {name: values[0], f"{name}_low": values[0] - reach, f"{name}_high": values[0] + reach}
+    return {name: float(value) for name, value in row.items()}
+
+
+def _run_on_both(responses: Responses, original: str, new: str) -> Responses:
+    """Return the responses to two test sets of the models that were run on both."""
+    if original == new:
+        raise InputError(f"both test sets are {original!r}; give two different ones")
+    pair = responses.select(test_sets=[original, new])
+    kept = [m for j, m in enumerate(pair.models) if all(pair.shown[j, mask].any() for mask in pair.member)]
+    if len(kept) < FEWEST:
+        raise InputError(f"only {len(kept)} of {len(pair.models)} models were run on both {original!r} and {new!r}; a "
+                         f"line through the others needs at least {FEWEST}")
+    return pair.select(models=kept)
+
+
+def _observed_and_resampled(pair: Responses, random_seed: int) -> Iterator[Float[np.ndarray, "resample image"]]:
+    """Yield how many copies every image has: one each, as observed; then in resamples, some at a time."""
+    yield np.ones((1, len(pair.images)), np.float32)
+    yield from resamples(len(pair.images), BOOTSTRAPS, random_seed=random_seed)
+
+
+def _accuracies(
+    pair: Responses, copies: Float[np.ndarray, "resample image"]
+) -> Float[np.ndarray, "resample 2 model"]:
+    """Return accuracies with so many copies of each image, off the edges."""
+    right, shown = weighted_counts(pair, copies)
+    images = np.array([pair.shown[:, mask].sum(1, dtype=np.int64) for mask in pair.member])
+    return off_the_edges(right / np.maximum(shown, 1), images)
+
+
+def _reach(draws: Float[np.ndarray, "resample ..."], level: float) -> Float[np.ndarray, "..."]:
+    """Return half the width of intervals over resamples: of so few the sd is surer than quantiles."""
+    return norm.ppf((1 + level) / 2) * draws.std(0, ddof=1)
 
 
 def _beyond(accuracies: Float[np.ndarray, "resample 2 model"]) -> Float[np.ndarray, "resample model"]:

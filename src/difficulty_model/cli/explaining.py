@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from difficulty_model.cli.app import AsJson, app, write_figure
-from difficulty_model.cli.printing import print_explained, print_rivals, print_robustness
+from difficulty_model.cli.printing import out, print_agreement, print_explained, print_rivals, print_robustness
 from difficulty_model.errors import InputError
 
 
@@ -67,18 +67,29 @@ def robustness(
     seed: Annotated[int, typer.Option(help="Of the resamples.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Print how much better models are on a new test set than accuracies let expect, and how often weaker ones win."""
+    """Print how robust models are on a new test set, how often weaker ones win, and what agreement tells of it."""
     from difficulty_model.responses import load_responses
-    from difficulty_model.robustness import dominance, effective_robustness
+    from difficulty_model.robustness import agreement, dominance, effective_robustness
 
     given = load_responses(responses)
     robust = effective_robustness(given, from_, to, random_seed=seed)
     pairs = dominance(given.select(test_sets=[from_, to]))
-    plain = {"from": from_, "to": to, "models": robust.to_dict("records"), "dominance": pairs.to_dict("records")}
+    try:
+        agreed, without = agreement(given, from_, to, random_seed=seed).as_dict(), ""
+    except InputError as error:
+        agreed, without = None, f"No agreement: {error}."
+    plain = {
+        "from": from_, "to": to, "models": robust.to_dict("records"), "dominance": pairs.to_dict("records"),
+        "agreement": agreed,
+    }
     if as_json:
         print(json.dumps(plain, indent=2))
+        return
+    print_robustness(plain)
+    if agreed is None:
+        out.print(without, markup=False, highlight=False, soft_wrap=True)
     else:
-        print_robustness(plain)
+        print_agreement(from_, to, agreed)
 
 
 def _files(given: list[str]) -> dict[str, Path]:

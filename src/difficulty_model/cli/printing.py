@@ -124,6 +124,24 @@ def print_robustness(plain: dict[str, Any]) -> None:
                   highlight=False)
 
 
+def print_agreement(original: str, new: str, plain: dict[str, Any]) -> None:
+    """Print the line of agreement beside that of accuracies, and how well it predicts them."""
+    table = Table(
+        "line", "u", "v", title=f"Agreement on the line from {original} to {new}",
+        caption="least squares through probits of shares: new = u · original + v; with 95% intervals over the images",
+    )
+    pairs, models = plain["pairs"], len(plain["models"])
+    titles = {"agreement": f"agreement of {pairs} pairs", "accuracy": f"accuracy of {models} models"}
+    for line in plain["lines"]:
+        table.add_row(titles[line["of"]], *(
+            f"{line[q]:.3f} ({line[f'{q}_low']:.3f} to {line[f'{q}_high']:.3f})" for q in "uv"
+        ))
+    out.print(table)
+    out.print(f"Agreement, without a label of {new}, predicts the accuracies there with a mean error of "
+              f"{plain['error']:.2f} points; the line through the accuracies of all other models, of "
+              f"{plain['error_by_labels']:.2f}.", markup=False, highlight=False, soft_wrap=True)
+
+
 def print_findings(findings: "list[Finding]") -> None:
     """Print what was noticed about responses, with the remedies."""
     if not findings:

@@ -67,11 +67,11 @@ def _read(folder: Path, test_set: str) -> Responses:
     if not files:
         raise InputError(f"{source} holds no files <model>{_SUFFIX}; expected one per model")
     labels = _labels(folder, pattern)
-    right = np.array([_classes(file, len(labels)) == labels for file in files])
+    predicted = np.array([_classes(file, len(labels)) for file in files])
     return Responses.from_arrays(
-        right, models=[file.name.removesuffix(_SUFFIX) for file in files],
+        predicted == labels, models=[file.name.removesuffix(_SUFFIX) for file in files],
         images=[f"{test_set}-{i:05d}" for i in range(len(labels))],
-        member={test_set: np.ones(len(labels), bool)}, labels=labels.astype(str).tolist(),
+        member={test_set: np.ones(len(labels), bool)}, predicted=predicted, labels=labels.astype(str).tolist(),
         history=[f"read {len(files)} models on {len(labels)} images of {test_set} from {source}"],
     )
 

@@ -21,7 +21,7 @@ def read_imagenetv2(paths: Paths, *, test_sets: Sequence[str] | None = None, top
     class id of every wnid, and ``data/predictions/<test set>/<model>.npy`` the class ids that a model
     predicted, best first, one row per image in the order of the list. Images of the same id are one image in
     whichever test set. The position of the right class is kept, so that responses can be scored by another k
-    afterwards; labels are wnids.
+    afterwards, and the class predicted first; labels are wnids.
 
     A model of which the file is missing in some test sets, in exactly which, and only there, stands a file of
     the same name with a further part, is taken as one model spelt in two ways. It gets the name that most
@@ -144,18 +144,19 @@ def _read(
 ) -> Responses:
     labels = np.array([class_ids[wnid] for wnid in wnid_of.values()])
     largest = max(class_ids.values())
-    position = np.array([_position(file, labels, largest, top_k) for file in files.values()])
+    answers = [_answers(file, labels, largest, top_k) for file in files.values()]
+    position, predicted = (np.array(of_models) for of_models in zip(*answers, strict=True))
     return Responses.from_arrays(
         (position != NOT_STORED) & (position < top_k), models=list(files), images=list(wnid_of),
-        member={test_set: np.ones(len(wnid_of), bool)}, position=position, top_k=top_k,
+        member={test_set: np.ones(len(wnid_of), bool)}, position=position, predicted=predicted, top_k=top_k,
         labels=list(wnid_of.values()),
         history=[f"read {len(files)} models on {len(wnid_of)} images of {test_set} from "
                  f"{next(iter(files.values())).parent}"],
     )
 
 
-def _position(path: Path, labels: IntArray, largest: int, top_k: int) -> IntArray:
-    """Return the rank from 0 of the right class among the classes that a model predicted for every image."""
+def _answers(path: Path, labels: IntArray, largest: int, top_k: int) -> tuple[IntArray, IntArray]:
+    """Return, for every image, the rank from 0 of the right class among those that a model predicted, and the first."""
     title = f"predictions of model {path.stem!r} on {path.parent.name} ({path})"
     predictions = read_npy(path)
     if predictions.dtype.kind not in "iu":
@@ -174,4 +175,4 @@ def _position(path: Path, labels: IntArray, largest: int, top_k: int) -> IntArra
         raise InputError(f"{title} hold {predictions[row, column]} in row {row}, column {column}; expected "
                          f"class ids from 0 to {largest}")
     hit = predictions == labels[:, None]
-    return np.where(hit.any(1), hit.argmax(1), NOT_STORED)
+    return np.where(hit.any(1), hit.argmax(1), NOT_STORED), predictions[:, 0]

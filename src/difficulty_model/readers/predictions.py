@@ -29,9 +29,9 @@ def read_predictions(paths: Paths, *, test_sets: Sequence[str] | None = None, to
     ``<test set>/<model>.parquet`` has one row per image: its id, which is a hash of its content, its label, the
     classes of the highest scores, best first, the margin of the right class, and why the image was not observed,
     if it was not. Images of the same id are one image in whichever test set. The position of the right class is
-    kept, so that responses can be scored by another k afterwards; labels are class numbers. The history says how
-    many images a model did not observe, and repeats what the files remark on themselves. Hidden files, such as
-    a killed run leaves, are not read.
+    kept, so that responses can be scored by another k afterwards, and so is the first class; labels are class numbers.
+    The history says how many images a model did not observe, and repeats what the files remark on themselves. Hidden
+    files, such as a killed run leaves, are not read.
 
     Parameters
     ----------
@@ -174,19 +174,20 @@ def _read(test_set: str, headers: Sequence[_Header], *, top_k: int) -> Responses
     images, labels = _images(first, reference)
     position = np.full((len(headers), len(images)), NOT_STORED, np.int8)
     shown = np.zeros(position.shape, np.uint8)
+    predicted = np.full(position.shape, NOT_STORED, np.int32)
     history = [f"read {len(headers)} models on {len(images)} images of {test_set} from {first.path.parent}"]
     for row, header in enumerate(headers):
         # One table at a time: all of them together would need many times the memory of the responses.
         table = reference if header is first else _table(header)
         if not all(table[name].equals(reference[name]) for name in ("image", "label")):
             raise _difference(header, table, first, reference)
-        position[row], shown[row] = _answers(header, table, labels)
+        position[row], predicted[row], shown[row] = _answers(header, table, labels)
         history += _notes(header, test_set, table)
     try:
         return Responses.from_arrays(
             (position != NOT_STORED) & (position < top_k), models=[header.model for header in headers], images=images,
-            member={test_set: np.ones(len(images), bool)}, shown=shown, position=position, top_k=top_k,
-            labels=[str(label) for label in labels], history=history,
+            member={test_set: np.ones(len(images), bool)}, shown=shown, position=position, predicted=predicted,
+            top_k=top_k, labels=[str(label) for label in labels], history=history,
         )
     except InputError as error:  # for instance that no model observed anything
         raise InputError(f"{first.path.parent}: {error}") from error
@@ -229,8 +230,8 @@ def _difference(header: _Header, table: pa.Table, first: _Header, reference: pa.
                       "models, or delete the older file")
 
 
-def _answers(header: _Header, table: pa.Table, labels: IntArray) -> tuple[IntArray, BoolArray]:
-    """Return the rank from 0 of the right class among those stored, and which images were observed."""
+def _answers(header: _Header, table: pa.Table, labels: IntArray) -> tuple[IntArray, IntArray, BoolArray]:
+    """Return the rank from 0 of the right class among those stored, the first class, and which images were observed."""
     columns = [table[name] for name in _class_columns(header.stored)]
     top = np.column_stack([column.fill_null(-1).to_numpy() for column in columns])
     given = np.column_stack([column.is_valid().to_numpy() for column in columns])
@@ -250,7 +251,7 @@ def _answers(header: _Header, table: pa.Table, labels: IntArray) -> tuple[IntArr
         if wrong.any():
             raise InputError(f"row {int(wrong.argmax()) + 1} of {header.path} {what}; {_AGAIN}")
     hit = top == labels[:, None]
-    return np.where(hit.any(1), hit.argmax(1), NOT_STORED), observed
+    return np.where(hit.any(1), hit.argmax(1), NOT_STORED), top[:, 0], observed
 
 
 def _notes(header: _Header, test_set: str, table: pa.Table) -> Iterator[str]:
