@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from difficulty_model.examples import example_path, load_example
+from difficulty_model.explanations import missed_images
 from difficulty_model.family import logistic, losing, skew_normal, slopes, with_unlearnable, with_unmissable
 from difficulty_model.fitting import load_fit
 from difficulty_model.responses import Responses, load_responses
@@ -270,9 +271,29 @@ def test_every_explanation_of_a_gap(folder: Path) -> None:
     mistake(run(*asked, "original", cwd=folder), "twice")
 
 
+def test_a_page_of_the_images_that_all_models_miss(folder: Path, tmp_path: Path) -> None:
+    first, second = missed_images(load_example("digits"))["image"]
+    np.save(tmp_path / "images.npy", np.full((3, 8, 8), 200, np.uint8))
+    (tmp_path / "manifest.csv").write_text(f'image,path,label\n"{first}",images.npy[2],4\n')
+    asked = ("gallery", "responses.nc", "-o", "missed.png", "--images")
+    done = run(*asked, f"new-writers={tmp_path}", "--images", f"original={tmp_path}", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "missed.png: 2 of 2 images that no model gets right\n"
+    assert f"1 of 2 images have no picture, such as '{second}': there is no file" in done.stderr
+    assert (folder / "missed.png").read_bytes().startswith(b"\x89PNG")
+    (folder / "missed.png").unlink()
+    (tmp_path / "manifest.csv").unlink()
+    mistake(run(*asked, f"new-writers={tmp_path}", cwd=folder), "none of 2 images", repr(first), "manifest.csv")
+    mistake(run(*asked, f"original={tmp_path}", cwd=folder), "none that all models miss")
+    mistake(run(*asked, f"new-writer={tmp_path}", cwd=folder), "'new-writers'")
+    mistake(run(*asked, str(tmp_path), cwd=folder), "NAME=PATH", "--images")
+    mistake(run(*asked, f"new-writers={tmp_path}", "--page", 2, cwd=folder), "page 2")
+    assert not (folder / "missed.png").exists()
+
+
 @pytest.mark.parametrize("command", [(), ("import",), ("check",), ("fit",), ("law",), ("fetch",), ("simulate",),
                                      ("predict",), ("plan",), ("collect",), ("compare",), ("calibrate",), ("explain",),
-                                     ("rivals",), ("robustness",)])
+                                     ("gallery",), ("rivals",), ("robustness",)])
 def test_help_shows_an_example(command: tuple[str, ...], tmp_path: Path) -> None:
     done = run(*command, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -1,4 +1,4 @@
-"""Commands that ask why: `explain`, `rivals`; and who is robust: `robustness`."""
+"""Commands that ask why: `explain`, `gallery`, `rivals`; and who is robust: `robustness`."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from difficulty_model.cli.app import AsJson, app, write_figure
-from difficulty_model.cli.printing import out, print_agreement, print_explained, print_rivals, print_robustness
+from difficulty_model.cli.app import AsJson, Output, app, write_figure
+from difficulty_model.cli.printing import err, out, print_agreement, print_explained, print_rivals, print_robustness
 from difficulty_model.errors import InputError
 
 
@@ -31,13 +31,47 @@ def explain(
     from difficulty_model.fitting import load_fit
     from difficulty_model.plots import plot_explained
 
-    found = explain_gap(load_fit(fit), from_, to, files=_files(file or []), random_seed=seed)
+    files = _paths("--file", file or [], "counts=counts.csv")
+    found = explain_gap(load_fit(fit), from_, to, files=files, random_seed=seed)
     if plot is not None:
         write_figure(plot, lambda figure: plot_explained(found, figure.subplots()), size=(9, 6.5))
     if as_json:
         print(json.dumps(found.as_dict(), indent=2))
     else:
         print_explained(found.as_dict())
+
+
+@app.command(epilog="Example: `difficulty-model gallery responses.nc --images original=digits/original "
+             "--images new-writers=digits/new-writers -o missed.png`; the digits are what `difficulty-inference digits "
+             "digits` makes")
+def gallery(
+    responses: Annotated[Path, typer.Argument(help="Responses, as `import` writes them.")],
+    images: Annotated[
+        list[str], typer.Option(help="NAME=FOLDER of a test set's images: with a manifest.csv, or files named like "
+                                "the images. Repeatable.")
+    ],
+    output: Output,
+    page: Annotated[int, typer.Option(min=1, help="Which 40 of them, if there are more.")] = 1,
+) -> None:
+    """Draw the images that no model gets right, for somebody to look at whether they are fair questions."""
+    from difficulty_model.explanations import missed_images, page_of
+    from difficulty_model.plots import plot_gallery
+    from difficulty_model.plots.gallery import MOST
+    from difficulty_model.readers import read_pictures
+    from difficulty_model.responses import load_responses
+
+    folders = _paths("--images", images, "original=digits/original")
+    missed = missed_images(load_responses(responses).select(test_sets=list(folders)))
+    drawn = page_of(missed, page, most=MOST, random_seed=0)
+    pictures = read_pictures({
+        row["image"]: [folders[name] for name in row["test_sets"]] for row in drawn.to_dict("records")
+    })
+    write_figure(output, lambda figure: plot_gallery(drawn, pictures.found, figure, in_all=len(missed)))
+    if pictures.absent:
+        image, reason = next(iter(pictures.absent.items()))
+        err.print(f"{len(pictures.absent)} of {len(drawn)} images have no picture, such as {image!r}: {reason}",
+                  markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{output}: {len(drawn)} of {len(missed)} images that no model gets right", markup=False, highlight=False)
 
 
 @app.command(epilog="Example: `difficulty-model rivals responses.nc --from original --to new-writers`")
@@ -92,14 +126,14 @@ def robustness(
         print_agreement(from_, to, agreed)
 
 
-def _files(given: list[str]) -> dict[str, Path]:
-    """Return what NAME=PATH options say."""
-    files: dict[str, Path] = {}
+def _paths(option: str, given: list[str], example: str) -> dict[str, Path]:
+    """Return what the NAME=PATH of an option say."""
+    paths: dict[str, Path] = {}
     for text in given:
         name, _, path = text.partition("=")
         if not name or not path:
-            raise InputError(f"--file takes NAME=PATH, as in counts=counts.csv; got {text!r}")
-        if name in files:
-            raise InputError(f"--file names {name!r} twice; give it once")
-        files[name] = Path(path)
-    return files
+            raise InputError(f"{option} takes NAME=PATH, as in {example}; got {text!r}")
+        if name in paths:
+            raise InputError(f"{option} names {name!r} twice; give it once")
+        paths[name] = Path(path)
+    return paths

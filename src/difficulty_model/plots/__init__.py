@@ -3,6 +3,7 @@
 from difficulty_model.plots.calibration import plot_calibration
 from difficulty_model.plots.collections import plot_collections
 from difficulty_model.plots.explanations import plot_explained
+from difficulty_model.plots.gallery import plot_gallery
 from difficulty_model.plots.law import plot_law
 from difficulty_model.plots.misfit import plot_misfit
 from difficulty_model.plots.new_models import plot_new_models
@@ -13,6 +14,7 @@ __all__ = [
     "plot_calibration",
     "plot_collections",
     "plot_explained",
+    "plot_gallery",
     "plot_law",
     "plot_misfit",
     "plot_new_models",
