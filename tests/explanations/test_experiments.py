@@ -242,7 +242,8 @@ def test_explanations_read_what_experiments_write(tmp_path: Path, monkeypatch: p
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
     from difficulty_inference.adapters import EstimatorEntry
-    from difficulty_inference.experiments.discriminator import discriminate, pixel_features
+    from difficulty_inference.experiments.discriminator import discriminate
+    from difficulty_inference.experiments.features import pixel_features
     from difficulty_inference.experiments.folds import cross_validate
     from difficulty_inference.experiments.hyperparameters import variants
     from difficulty_inference.experiments.new_data import train_on_new

@@ -14,7 +14,7 @@ from difficulty_inference.console import AsJson, err, logging_above_bars, needin
 from difficulty_model.errors import InputError
 
 if TYPE_CHECKING:
-    from difficulty_inference.experiments.discriminator import Features
+    from difficulty_inference.experiments.features import Features
     from difficulty_inference.experiments.result import Result
     from difficulty_inference.test_sets import TestSet
 
@@ -195,7 +195,7 @@ def _test_sets(original: str, new: str) -> "tuple[TestSet, TestSet]":
 def _features(test_sets: "tuple[TestSet, TestSet]", zoo: Path | None, model: str | None) -> "list[Features]":
     """Return the pixels, or what a model of a zoo makes of them, on the first device here."""
     from difficulty_inference.arithmetic import arithmetic_on, devices_here
-    from difficulty_inference.experiments.discriminator import model_features, pixel_features
+    from difficulty_inference.experiments.features import model_features, pixel_features
     from difficulty_inference.experiments.training import named
     from difficulty_inference.zoo import read_zoo
 
