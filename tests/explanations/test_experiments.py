@@ -1,8 +1,6 @@
 """Explanations by experiments that train: what the files say, and wrong ones."""
 
-import copy
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,7 @@ from difficulty_model.explanations import (
 )
 from difficulty_model.readers import read_experiment
 from difficulty_model.responses import Responses
-from explained import FILES, found, points, saved, world
+from explained import FILES, HOSTILE, changed, experiment, found, places, points, saved, stored, world
 
 EXPERIMENTS = ["new-data", "folds", "discriminator"]
 
@@ -35,11 +33,6 @@ def estimates(values: Mapping[str, tuple[float, float]], models: Sequence[str]) 
          "low": value - 1.96 * error, "high": value + 1.96 * error}
         for model in (*models, None) for quantity, (value, error) in values.items()
     ]
-
-
-def experiment(name: str, **tables: Any) -> dict[str, Any]:
-    sets = [{"role": role, "name": role, "fingerprint": "ab", "images": 9, "used": 8} for role in ("original", "new")]
-    return {"experiment": name, "version": 1, "seed": 0, "settings": {}, "sets": sets, **tables, "failed": {}}
 
 
 def new_data(gain: float, error: float = 0.003) -> dict[str, Any]:
@@ -67,11 +60,6 @@ def told_apart(right: int, shown: int) -> dict[str, Any]:
     return experiment("discriminator", rows=[row], estimates=[estimate])
 
 
-def stored(folder: Path, content: object) -> Path:
-    (folder / "experiment.json").write_text(json.dumps(content))
-    return folder / "experiment.json"
-
-
 GOOD = {"new-data": new_data(0.05), "folds": folds(0.05), "discriminator": told_apart(150, 200)}
 
 
@@ -91,30 +79,6 @@ def test_experiments_are_read_as_they_are(tmp_path: Path, name: str):
         read.mean("luck")
     with pytest.raises(InputError, match="on the new test set 'new'; expected 'newer'"):
         read.between("original", "newer")
-
-
-HOSTILE = [None, True, -1, 10**30, 1e308, float("nan"), float("inf"), "", "x", "\ud800", [], {}]
-
-
-def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a JSON value."""
-    yield at
-    for key in content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ():
-        yield from places(content[key], (*at, key))
-
-
-def changed(content: Any, at: tuple[Any, ...], value: object) -> Any:
-    if not at:
-        return value
-    content = copy.deepcopy(content)
-    inner = content
-    for key in at[:-1]:
-        inner = inner[key]
-    if value is Ellipsis:
-        del inner[at[-1]]
-    else:
-        inner[at[-1]] = value
-    return content
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
@@ -141,6 +105,7 @@ def test_whatever_is_wrong_in_the_file_of_an_experiment_is_said(shifted: Evidenc
     (("version", 2), "has the version 2; expected 1"),
     (("version", True), "has the version True"),
     (("estimates", []), r"`estimates` of .* is \[\]; expected a list"),
+    (("sets", 1, "role", "original"), "record 2 of `sets` .* every role once"),
     (("rows", 0, "right", 11), "record 1 of `rows` .* right at most as often"),
     (("estimates", 1, "low", 0.9), "record 2 of `estimates` .* between low and high"),
     (("estimates", 0, "value", "0.7"), "`value` in record 1 of `estimates` .* is '0.7'; expected a number"),

@@ -6,7 +6,7 @@ it more often.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ from difficulty_model.family import losing, normal, probit, with_unlearnable
 from difficulty_model.fitting import fit
 from difficulty_model.responses import Responses
 from difficulty_model.specification import Specification
+from explained import neighbours, stored
 
 WORLDS, LEVEL = 100, 0.9
 
@@ -98,6 +99,15 @@ def with_duplicates(folder: Path, seed: int, *, share: float, harder: float) -> 
     return gather(responses_of(right, given.member[1]), "old", "new", files={"duplicates": folder / "names.txt"})
 
 
+def with_neighbours(folder: Path, seed: int, *, share: float, harder: float) -> Evidence:
+    """Return such a world, in which images that are known by heart are nearer to training images than others."""
+    evidence = with_duplicates(folder, seed, share=share, harder=harder)
+    distance = np.random.default_rng(seed).uniform(1, 2, len(evidence.responses.images))
+    if share:
+        distance[np.isin(evidence.responses.images, (folder / "names.txt").read_text(encoding="utf-8").split())] = 0.1
+    return replace(evidence, files={"duplicates": stored(folder, neighbours(evidence, distance))})
+
+
 def with_counts(folder: Path, seed: int, *, rarer: bool, harder: float) -> Evidence:
     """Return a world in which models find rarely selected images harder, of which the new test set may have more."""
     rng = np.random.default_rng(seed)
@@ -147,6 +157,13 @@ CASES = {
         near_duplicates, lambda f, s: with_duplicates(f, s, share=0.3, harder=0.0), ("explains it",), 1.0
     ),
     "no duplicates": Case(near_duplicates, lambda f, s: with_duplicates(f, s, share=0.0, harder=1.0), ("cannot",), 0.0),
+    # Nobody has looked at the pairs, so none of it is laid to them.
+    "neighbours": Case(
+        near_duplicates, lambda f, s: with_neighbours(f, s, share=0.3, harder=0.0), ("not testable",), 1.0
+    ),
+    "no neighbours": Case(
+        near_duplicates, lambda f, s: with_neighbours(f, s, share=0.0, harder=1.0), ("cannot",), 0.0
+    ),
     "frequency": Case(
         selection_frequency, lambda f, s: with_counts(f, s, rarer=True, harder=0.0), ("explains it",), 1.0
     ),

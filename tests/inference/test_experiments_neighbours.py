@@ -99,8 +99,11 @@ def test_pixels_with_a_little_noise_are_next_to_what_they_are_copies_of(tmp_path
         written(tmp_path, name, own)
         for name, own in {"original": copies, "new": images[150:], "training": images[:150]}.items()
     ]
-    result = nearest_in_training(*pixel_features(*sets))
+    original, new, training = pixel_features(*sets)
+    result = nearest_in_training(original, new, training)
     rows = result.tables["rows"]
+    pairs = cdist(np.concatenate([original.values, new.values]), training.values)  # in double precision
+    assert [row["distance"] for row in rows] == pytest.approx(pairs.min(1), rel=1e-12)
     assert [row["nearest"] for row in rows[:40]] == sets[2].manifest.ids[:40].tolist()
     assert max(row["distance"] for row in rows[:40]) <= 2 / 255 * 4  # 16 pixels, each off by 2 at most
     assert min(row["distance"] for row in rows[40:]) > 2 / 255 * 4
