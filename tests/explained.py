@@ -64,9 +64,10 @@ def saved(folder: Path, responses: Responses, name: str = "given.nc") -> Path:
 
 def experiment(name: str, *, original: str = "original", new: str = "new", **tables: Any) -> dict[str, Any]:
     """Return the content of the file of an experiment."""
+    used = {("training", "training"): 4000, ("original", original): 3000, ("new", new): 2500}
     sets = [
-        {"role": role, "name": test_set, "fingerprint": "ab", "images": 9, "used": 8}
-        for role, test_set in {"original": original, "new": new}.items()
+        {"role": role, "name": test_set, "fingerprint": "ab", "images": of, "used": of}
+        for (role, test_set), of in used.items()
     ]
     return {"experiment": name, "version": 1, "seed": 0, "settings": {}, "sets": sets, **tables, "failed": {}}
 

@@ -68,7 +68,7 @@ def test_experiments_are_read_as_they_are(tmp_path: Path, name: str):
     read = read_experiment(stored(tmp_path, GOOD[name]), name)
     assert read.name == name
     assert read.settings == {}
-    assert read.sets["name"].tolist() == ["original", "new"]
+    assert read.sets["name"].tolist() == ["training", "original", "new"]
     assert len(read.estimates) == len(GOOD[name]["estimates"])
     assert len(read.rows) == len(GOOD[name]["rows"])
     first = GOOD[name]["estimates"][-1]
@@ -105,7 +105,7 @@ def test_whatever_is_wrong_in_the_file_of_an_experiment_is_said(shifted: Evidenc
     (("version", 2), "has the version 2; expected 1"),
     (("version", True), "has the version True"),
     (("estimates", []), r"`estimates` of .* is \[\]; expected a list"),
-    (("sets", 1, "role", "original"), "record 2 of `sets` .* every role once"),
+    (("sets", 2, "role", "original"), "record 3 of `sets` .* every role once"),
     (("rows", 0, "right", 11), "record 1 of `rows` .* right at most as often"),
     (("estimates", 1, "low", 0.9), "record 2 of `estimates` .* between low and high"),
     (("estimates", 0, "value", "0.7"), "`value` in record 1 of `estimates` .* is '0.7'; expected a number"),
