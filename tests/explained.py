@@ -1,7 +1,8 @@
-"""A world with a gap, and explanations examined with a file."""
+"""A world with a gap, and explanations examined with a file: good ones of experiments, and all that may be wrong."""
 
+import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -70,12 +71,51 @@ def estimates(values: Mapping[str, tuple[float, float]], models: Sequence[str]) 
     ]
 
 
-def experiment(name: str, **tables: Any) -> dict[str, Any]:
-    used = {"training": 4000, "original": 3000, "new": 2500}
-    sets = [{"role": role, "name": role, "fingerprint": "ab", "images": of, "used": of} for role, of in used.items()]
+def experiment(name: str, *, original: str = "original", new: str = "new", **tables: Any) -> dict[str, Any]:
+    """Return the content of the file of an experiment."""
+    used = {("training", "training"): 4000, ("original", original): 3000, ("new", new): 2500}
+    sets = [
+        {"role": role, "name": test_set, "fingerprint": "ab", "images": of, "used": of}
+        for (role, test_set), of in used.items()
+    ]
     return {"experiment": name, "version": 1, "seed": 0, "settings": {}, "sets": sets, **tables, "failed": {}}
+
+
+def neighbours(evidence: Evidence, distance: np.ndarray) -> dict[str, Any]:
+    """Return the content of the file that has the distance of every image of the responses to its neighbour."""
+    rows = [
+        {"test_set": name, "image": image, "nearest": f"like {image}", "distance": float(of)}
+        for name, mask in zip(evidence.responses.test_sets, evidence.responses.member, strict=True)
+        for image, of in zip(np.array(evidence.responses.images)[mask].tolist(), distance[mask], strict=True)
+    ]
+    return experiment("neighbours", original=evidence.original, new=evidence.new, rows=rows)
 
 
 def stored(folder: Path, content: object) -> Path:
     (folder / "experiment.json").write_text(json.dumps(content))
     return folder / "experiment.json"
+
+
+HOSTILE = [None, True, -1, 10**30, 1e308, float("nan"), float("inf"), "", "x", "\ud800", [], {}]
+
+
+def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON value."""
+    yield at
+    for key in content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ():
+        yield from places(content[key], (*at, key))
+
+
+def changed(content: Any, at: tuple[Any, ...], value: object) -> Any:
+    """Return a JSON value with another value in a place, or without it."""
+    if not at:
+        return value
+    content = copy.deepcopy(content)
+    inner = content
+    for key in at[:-1]:
+        inner = inner[key]
+    if value is Ellipsis:
+        del inner[at[-1]]
+    else:
+        inner[at[-1]] = value
+    return content

@@ -1,7 +1,6 @@
 """Explanations by experiments that train: what the files say, and wrong ones."""
 
-import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,19 @@ from difficulty_model.explanations import (
 )
 from difficulty_model.readers import read_experiment
 from difficulty_model.responses import Responses
-from explained import FILES, estimates, experiment, found, points, saved, stored, world
+from explained import (
+    FILES,
+    HOSTILE,
+    changed,
+    estimates,
+    experiment,
+    found,
+    places,
+    points,
+    saved,
+    stored,
+    world,
+)
 
 EXPERIMENTS = ["new-data", "folds", "discriminator"]
 
@@ -73,30 +84,6 @@ def test_experiments_are_read_as_they_are(tmp_path: Path, name: str):
         read.between("original", "newer")
 
 
-HOSTILE = [None, True, -1, 10**30, 1e308, float("nan"), float("inf"), "", "x", "\ud800", [], {}]
-
-
-def places(content: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a JSON value."""
-    yield at
-    for key in content if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else ():
-        yield from places(content[key], (*at, key))
-
-
-def changed(content: Any, at: tuple[Any, ...], value: object) -> Any:
-    if not at:
-        return value
-    content = copy.deepcopy(content)
-    inner = content
-    for key in at[:-1]:
-        inner = inner[key]
-    if value is Ellipsis:
-        del inner[at[-1]]
-    else:
-        inner[at[-1]] = value
-    return content
-
-
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_whatever_is_wrong_in_the_file_of_an_experiment_is_said(shifted: Evidence, tmp_path: Path, name: str):
     good = {**GOOD[name], "rows": GOOD[name]["rows"][:2], "estimates": GOOD[name]["estimates"][-4:]}
@@ -121,6 +108,7 @@ def test_whatever_is_wrong_in_the_file_of_an_experiment_is_said(shifted: Evidenc
     (("version", 2), "has the version 2; expected 1"),
     (("version", True), "has the version True"),
     (("estimates", []), r"`estimates` of .* is \[\]; expected a list"),
+    (("sets", 2, "role", "original"), "record 3 of `sets` .* every role once"),
     (("rows", 0, "right", 11), "record 1 of `rows` .* right at most as often"),
     (("estimates", 1, "low", 0.9), "record 2 of `estimates` .* between low and high"),
     (("estimates", 0, "value", "0.7"), "`value` in record 1 of `estimates` .* is '0.7'; expected a number"),
@@ -232,7 +220,8 @@ def test_explanations_read_what_experiments_write(tmp_path: Path, monkeypatch: p
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
     from difficulty_inference.adapters import EstimatorEntry
-    from difficulty_inference.experiments.discriminator import discriminate, pixel_features
+    from difficulty_inference.experiments.discriminator import discriminate
+    from difficulty_inference.experiments.features import pixel_features
     from difficulty_inference.experiments.folds import cross_validate
     from difficulty_inference.experiments.hyperparameters import variants
     from difficulty_inference.experiments.new_data import train_on_new

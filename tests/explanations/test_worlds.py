@@ -6,7 +6,7 @@ it more often.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -44,7 +44,7 @@ from difficulty_model.family import losing, normal, probit, recht_et_al, with_un
 from difficulty_model.fitting import fit
 from difficulty_model.responses import Responses
 from difficulty_model.specification import Specification
-from explained import estimates, experiment, saved, stored
+from explained import estimates, experiment, neighbours, saved, stored
 from told import told
 
 WORLDS, LEVEL = 100, 0.9
@@ -109,6 +109,15 @@ def with_duplicates(folder: Path, seed: int, *, share: float, harder: float) -> 
         right[:, known] = 1
     (folder / "names.txt").write_text("".join(f"i{i}\n" for i in known), encoding="utf-8")
     return gather(responses_of(right, given.member[1]), "old", "new", files={"duplicates": folder / "names.txt"})
+
+
+def with_neighbours(folder: Path, seed: int, *, share: float, harder: float) -> Evidence:
+    """Return such a world, in which images that are known by heart are nearer to training images than others."""
+    evidence = with_duplicates(folder, seed, share=share, harder=harder)
+    distance = np.random.default_rng(seed).uniform(1, 2, len(evidence.responses.images))
+    if share:
+        distance[np.isin(evidence.responses.images, (folder / "names.txt").read_text(encoding="utf-8").split())] = 0.1
+    return replace(evidence, files={"duplicates": stored(folder, neighbours(evidence, distance))})
 
 
 def with_counts(folder: Path, seed: int, *, rarer: bool, harder: float) -> Evidence:
@@ -224,9 +233,8 @@ def with_discriminator(folder: Path, seed: int, *, share: float) -> Evidence:
     interval = {"low": float(ends.low), "high": float(ends.high), "p_value": 0.5}
     content = experiment(
         "discriminator", rows=[{"right": right, "shown": 10_000, "split": 0, **interval}],
-        estimates=[{"model": None, "quantity": "accuracy", "value": right / 10_000, **interval}],
+        estimates=[{"model": None, "quantity": "accuracy", "value": right / 10_000, **interval}], original="old",
     )
-    content["sets"][1]["name"] = "old"
     old, new = (answers(rng, rng.normal(mean, 1.5, 1500)) for mean in (0.0, 1.0))
     return old_and_new(old, new, files={"discriminator": stored(folder, content)})
 
@@ -304,6 +312,13 @@ CASES = {
         near_duplicates, lambda f, s: with_duplicates(f, s, share=0.3, harder=0.0), ("explains it",), 1.0
     ),
     "no duplicates": Case(near_duplicates, lambda f, s: with_duplicates(f, s, share=0.0, harder=1.0), ("cannot",), 0.0),
+    # Nobody has looked at the pairs, so none of it is laid to them.
+    "neighbours": Case(
+        near_duplicates, lambda f, s: with_neighbours(f, s, share=0.3, harder=0.0), ("not testable",), 1.0
+    ),
+    "no neighbours": Case(
+        near_duplicates, lambda f, s: with_neighbours(f, s, share=0.0, harder=1.0), ("cannot",), 0.0
+    ),
     "frequency": Case(
         selection_frequency, lambda f, s: with_counts(f, s, rarer=True, harder=0.0), ("explains it",), 1.0
     ),

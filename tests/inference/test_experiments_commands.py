@@ -62,6 +62,7 @@ def arguments_of(experiment: str, digits: Path) -> list[object]:
         "new-data": ["new-data", digits / "zoo.toml", *sets, "--repeats", "2"],
         "folds": ["folds", digits / "zoo.toml", *sets, "--folds", "2"],
         "discriminator": ["discriminator", *sets, "--repeats", "2"],
+        "neighbours": ["neighbours", *sets, "--training", f"learned={digits}/training"],
     }[experiment]
 
 
@@ -84,6 +85,26 @@ def test_what_is_printed_is_what_is_written_and_both_say_of_which_images(command
     assert {"rows", "estimates"} <= set(result)
     for row in result["rows"]:
         assert 0 <= row["right"] <= row["shown"]
+
+
+def test_distances_are_printed_as_they_are_written(command, digits, tmp_path):
+    arguments = [*arguments_of("neighbours", digits), "-o", tmp_path / "result.json"]
+    code, table, _ = command(*arguments)
+    assert code == 0
+    written = (tmp_path / "result.json").read_bytes()
+    assert command(*arguments, "--json")[1].encode() == written == (tmp_path / "result.json").read_bytes()
+    rows = json.loads(written)["rows"]
+    for name, folder in [("original", "original"), ("writers", "new-writers")]:
+        own = sorted(row["distance"] for row in rows if row["test_set"] == name)
+        ids = load_test_set("any", digits / folder).manifest.ids.tolist()
+        assert [row["image"] for row in rows if row["test_set"] == name] == ids
+        # As many are not farther: the fifth of 406 and the ninth of 891 are the first such beyond 1%.
+        numbers = [own[{"original": 5, "writers": 9}[name] - 1], own[len(own) // 10], own[(len(own) + 1) // 2 - 1]]
+        line = next(line for line in table.splitlines() if name in line)
+        assert line.replace("│", " ").split() == [name, str(len(own)), "0", *(f"{number:.3g}" for number in numbers)]
+    code, _, errors = command(*arguments, "--training", f"original={digits}/training")
+    assert code == 2
+    assert "several test sets are named 'original'" in errors
 
 
 def test_tables_name_models_in_full(command, digits, tmp_path):

@@ -15,13 +15,8 @@ import torch
 
 from difficulty_inference.adapters import ModuleEntry
 from difficulty_inference.arithmetic import arithmetic_on
-from difficulty_inference.experiments.discriminator import (
-    Features,
-    discriminate,
-    model_features,
-    permutation_p_value,
-    pixel_features,
-)
+from difficulty_inference.experiments.discriminator import discriminate, permutation_p_value
+from difficulty_inference.experiments.features import Features, model_features, pixel_features
 from difficulty_inference.importing import Code
 from difficulty_inference.manifest import Manifest, array_content, content_id
 from difficulty_inference.test_sets import TestSet

@@ -1,5 +1,5 @@
-"""The experiments of the paper that need training: one per module, each with a small file of results.
+"""The experiments of the paper that need images, and most of them training: one per module, with a file of results.
 
 `new_data` trains on part of the new test set, `folds` cross-validates, `hyperparameters` retunes, `discriminator` tries
-to tell the two test sets apart.
+to tell the two test sets apart, `neighbours` finds the nearest training images.
 """

@@ -3,6 +3,7 @@
 
 import os
 from collections.abc import Mapping
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,20 +15,26 @@ from difficulty_inference.console import AsJson, err, logging_above_bars, needin
 from difficulty_model.errors import InputError
 
 if TYPE_CHECKING:
-    from difficulty_inference.experiments.discriminator import Features
+    from difficulty_inference.experiments.features import Features
     from difficulty_inference.experiments.result import Result
     from difficulty_inference.test_sets import TestSet
 
 app = typer.Typer(
-    help="Experiments on the gap between two test sets that need training.", no_args_is_help=True,
-    rich_markup_mode="markdown",
+    help="Experiments on the gap between two test sets that need images, and most of them training.",
+    no_args_is_help=True, rich_markup_mode="markdown",
 )
 
 Zoo = Annotated[Path, typer.Argument(help="Zoo file; models with `estimator` and `train_on` are trained.")]
 Original = Annotated[str, typer.Option("--original", help="The original test set, NAME=FOLDER.")]
 New = Annotated[str, typer.Option("--new", help="The new test set, NAME=FOLDER.")]
+FeatureZoo = Annotated[Path | None, typer.Option("--zoo", help="Zoo file, for features instead of pixels.")]
+FeatureModel = Annotated[str | None, typer.Option("--model", help="Which model of the zoo makes the features; of timm "
+                                                  "with num_classes = 0, for instance.")]
 Seed = Annotated[int, typer.Option(help="Decides all lots.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where to write the result, as JSON.")]
+
+NEAREST = (0.01, 0.1, 0.5)
+"""Parts of a test set whose distances are printed."""
 
 
 @app.command("new-data", epilog="Example: `difficulty-inference experiment new-data digits/zoo.toml "
@@ -145,9 +152,8 @@ def discriminator(
     original: Original,
     new: New,
     output: Output,
-    zoo: Annotated[Path | None, typer.Option(help="Zoo file, for features instead of pixels.")] = None,
-    model: Annotated[str | None, typer.Option(help="Which model of the zoo makes the features; of timm with "
-                                              "num_classes = 0, for instance.")] = None,
+    zoo: FeatureZoo = None,
+    model: FeatureModel = None,
     estimator: Annotated[str | None, typer.Option(help="package.module:function that returns the classifier; "
                                                   "standardised radial support vectors if not given.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="How many splits into learned and tested images.")] = 5,
@@ -178,6 +184,38 @@ def discriminator(
     _finish(result, table, output, as_json=as_json)
 
 
+@app.command(epilog="Example: `difficulty-inference experiment neighbours --original original=digits/original "
+             "--new new-writers=digits/new-writers --training training=digits/training -o neighbours.json`")
+def neighbours(
+    original: Original,
+    new: New,
+    training: Annotated[str, typer.Option(help="The images that models have learned from, NAME=FOLDER.")],
+    output: Output,
+    zoo: FeatureZoo = None,
+    model: FeatureModel = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the training image nearest to every original and new image, to see which original ones are near-duplicates.
+
+    New images are the control: how near an image comes that nobody has learned from.
+    """
+    with needing_inference():
+        from difficulty_inference.experiments.neighbours import nearest_in_training
+    _require_place(output)
+    with logging_above_bars():
+        result = nearest_in_training(*_features(_test_sets(original, new, training), zoo, model))
+    table = Table(
+        Column("test set", overflow="fold"), "images", "at distance 0", *(f"nearest {part:.0%}" for part in NEAREST),
+        title="Distances to the nearest training images: the largest among so many of the images",
+    )
+    for name, distances in _distances(result).items():
+        table.add_row(
+            escape(name), str(len(distances)), str(distances.count(0)),
+            *(f"{distances[ceil(part * len(distances)) - 1]:.3g}" for part in NEAREST),
+        )
+    _finish(result, table, output, as_json=as_json)
+
+
 def _require_place(output: Path) -> None:
     """Refuse before the work what could not be written after it."""
     if output.is_dir() or not os.access(output.parent, os.W_OK):
@@ -185,17 +223,16 @@ def _require_place(output: Path) -> None:
                          "written to")
 
 
-def _test_sets(original: str, new: str) -> "tuple[TestSet, TestSet]":
+def _test_sets(*named: str) -> "list[TestSet]":
     from difficulty_inference.test_sets import load_test_set
 
-    first, second = (load_test_set(name, path) for name, path in pairs([original, new]))
-    return first, second
+    return [load_test_set(name, path) for name, path in pairs(named)]
 
 
-def _features(test_sets: "tuple[TestSet, TestSet]", zoo: Path | None, model: str | None) -> "list[Features]":
+def _features(test_sets: "list[TestSet]", zoo: Path | None, model: str | None) -> "list[Features]":
     """Return the pixels, or what a model of a zoo makes of them, on the first device here."""
     from difficulty_inference.arithmetic import arithmetic_on, devices_here
-    from difficulty_inference.experiments.discriminator import model_features, pixel_features
+    from difficulty_inference.experiments.features import model_features, pixel_features
     from difficulty_inference.experiments.training import named
     from difficulty_inference.zoo import read_zoo
 
@@ -227,6 +264,14 @@ def _ranges(result: "Result") -> dict[str, str]:
     return {model: f"{min(own):.1f} to {max(own):.1f}" for model, own in shares.items()}
 
 
+def _distances(result: "Result") -> dict[str, list[float]]:
+    """Return the distances of each test set, in order."""
+    distances: dict[str, list[float]] = {}
+    for row in result.tables["rows"]:
+        distances.setdefault(row["test_set"], []).append(row["distance"])
+    return {name: sorted(own) for name, own in distances.items()}
+
+
 def _share(estimate: Mapping[str, Any]) -> str:
     return f"{100 * estimate['value']:.1f} ± {100 * estimate['standard_error']:.1f}"
 
@@ -245,7 +290,7 @@ def _finish(result: "Result", table: Table, output: Path, *, as_json: bool) -> N
     write_result(result, output)
     _print(result, table, as_json=as_json)
     if not as_json:
-        out.print(f"{output}: the counts behind the table", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"{output}: the numbers behind the table", markup=False, highlight=False, soft_wrap=True)
     _report_failures(result)
 
 

@@ -5,26 +5,21 @@ learned from (Recht et al. 2019, on CIFAR-10 and CIFAR-10.1: at most 53.1%). One
 distributions differ, not that the difference makes anything harder.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 from tqdm.auto import tqdm
 
-from difficulty_inference.adapters import Entry, EstimatorEntry
-from difficulty_inference.arithmetic import Arithmetic, reproducible
+from difficulty_inference.adapters import EstimatorEntry
+from difficulty_inference.arithmetic import reproducible
 from difficulty_inference.experiments.estimates import clopper_pearson
-from difficulty_inference.experiments.images import images_of
+from difficulty_inference.experiments.features import Features, numbers_of
 from difficulty_inference.experiments.result import Record, Result, set_record
 from difficulty_inference.importing import Code
 from difficulty_inference.lots import draw
-from difficulty_inference.predicting import batches
-from difficulty_inference.test_sets import TestSet
 from difficulty_model.errors import InputError
 
 SUPPORT_VECTORS = Code(f"{__name__}:standardised_support_vectors", Path())
@@ -41,78 +36,6 @@ def standardised_support_vectors() -> Any:
     from sklearn.svm import SVC
 
     return make_pipeline(StandardScaler(), SVC())
-
-
-@dataclass(frozen=True)
-class Features:
-    """What the discriminator is shown of every image of a test set.
-
-    Attributes
-    ----------
-    test_set : TestSet
-        The images.
-    values : float array, (image, feature)
-        In the order of its manifest.
-    source : dict
-        Where they come from, as JSON.
-    """
-
-    test_set: TestSet
-    values: NDArray[np.floating]
-    source: Mapping[str, Any]
-
-
-def pixel_features(*test_sets: TestSet) -> list[Features]:
-    """Return the pixels of every image, all of one size."""
-    images = images_of(*test_sets)
-    return [
-        Features(test_set, own.pixels, {"features": "pixels"})
-        for test_set, own in zip(test_sets, images, strict=True)
-    ]
-
-
-def model_features(
-    entry: Entry, *test_sets: TestSet, arithmetic: Arithmetic, batch_size: int = 64, workers: int = 0
-) -> list[Features]:
-    """Return what a model makes of every image: its scores, or features where it ends in these.
-
-    Parameters
-    ----------
-    entry
-        The model; one of timm with the option ``num_classes = 0`` ends in features.
-    test_sets
-        The images.
-    arithmetic
-        Where and how exactly it computes.
-    batch_size
-        How many images it is shown at once.
-    workers
-        Processes that load images.
-
-    Raises
-    ------
-    InputError
-        If an image cannot be read.
-    """
-    predictor = entry.load(arithmetic)
-    found = []
-    for test_set in test_sets:
-        values = []
-        loaded = batches(
-            predictor, test_set, range(len(test_set)), arithmetic, batch_size=batch_size, workers=workers
-        )
-        bar = tqdm(total=len(test_set), desc=f"features of {test_set.name}", unit=" images", disable=None, leave=False)
-        with bar, torch.inference_mode(), arithmetic.applied():
-            for batch in loaded:
-                for position, reason in batch.trouble.items():
-                    raise InputError(f"image {str(test_set.manifest.paths[position])!r} of {test_set.name} is "
-                                     f"unreadable: {reason}; mend it or leave it out of the manifest")
-                assert batch.images is not None  # there is none only where all are in trouble
-                values.append(predictor.scores(batch.images).flatten(1).float().cpu().numpy())
-                bar.update(len(batch.positions))
-        source = {"features": entry.name, "configuration": entry.configuration()}
-        found.append(Features(test_set, np.concatenate(values), source))
-    return found
 
 
 def discriminate(
@@ -146,7 +69,7 @@ def discriminate(
     if len(first) < 2 or len(second) < 2:
         raise InputError(f"{original.test_set.name} has {len(first)} images of its own and {new.test_set.name} "
                          f"{len(second)}; expected at least 2 of each, to learn from one and be tested on one")
-    values = _together(original, new, first, second)
+    values = np.concatenate(numbers_of(original.values[first], new.values[second]))
     ids = np.concatenate([original.test_set.manifest.ids[first], new.test_set.manifest.ids[second]])
     half = min(len(first), len(second)) // 2
     rows = [
@@ -179,17 +102,6 @@ def permutation_p_value(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -
 
 def _own_images(features: Features, other: Features) -> NDArray[np.int64]:
     return np.flatnonzero(~np.isin(features.test_set.manifest.ids, other.test_set.manifest.ids))
-
-
-def _together(
-    original: Features, new: Features, first: NDArray[np.int64], second: NDArray[np.int64]
-) -> NDArray[np.floating]:
-    values = np.concatenate([original.values[first], new.values[second]])
-    # A class that a classifier has never seen scores minus infinity everywhere, which tells nothing.
-    values = values[:, ~np.isneginf(values).all(0)]
-    if not values.size or not np.isfinite(values).all():
-        raise InputError("the model's outputs are not all numbers; take another model for features, or pixels")
-    return values
 
 
 def _split(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm.auto import tqdm
 
 from difficulty_inference.test_sets import TestSet, pixels_and_labels
 from difficulty_model.errors import InputError
@@ -53,7 +54,8 @@ def images_of(*test_sets: TestSet) -> list[Images]:
     InputError
         If an image cannot be read, or they are not all of one size and mode.
     """
-    read = [Images(test_set.manifest.ids, *pixels_and_labels(test_set)) for test_set in test_sets]
+    bar = tqdm(test_sets, desc="reading", unit=" test sets", disable=None, leave=False, delay=2)
+    read = [Images(test_set.manifest.ids, *pixels_and_labels(test_set)) for test_set in bar]
     for test_set, images in zip(test_sets, read, strict=True):
         if images.pixels.shape[1] != read[0].pixels.shape[1]:
             raise InputError(f"images of {test_sets[0].name} have {read[0].pixels.shape[1]} pixels and those of "

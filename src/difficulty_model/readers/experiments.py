@@ -1,7 +1,7 @@
-"""Results of experiments that train, in the JSON that `difficulty-inference experiment` writes."""
+"""Results of experiments, in the JSON that `difficulty-inference experiment` writes."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -11,7 +11,7 @@ import pandas as pd
 
 from difficulty_model.errors import InputError
 from difficulty_model.files import read_json
-from difficulty_model.types import MODEL
+from difficulty_model.types import MODEL, BoolArray
 
 VERSION = 1
 """Of the format."""
@@ -49,9 +49,10 @@ class Experiment:
         The sets of images: `role`, `name`, how many `images`, and how many were `used`.
     estimates : pandas.DataFrame
         `model` (missing for the mean of all), `quantity`; `value`, `standard_error`, `low`, `high` as shares. Not a
-        number where an experiment has no standard error.
+        number where an experiment has no standard error; no row where it estimates nothing.
     rows : pandas.DataFrame
-        What was counted: `right` of `shown`, and columns of the experiment's own.
+        What was counted: `right` of `shown`, and columns of the experiment's own. Of ``neighbours`` what was measured:
+        the training image `nearest` to every `image` of a `test_set`, and its `distance`.
     """
 
     path: Path
@@ -108,7 +109,7 @@ def read_experiment(path: Path | str, experiment: str) -> Experiment:
     path
         The file that ``difficulty-inference experiment`` wrote.
     experiment
-        Which one is expected: ``new-data``, ``folds`` or ``discriminator``.
+        Which one is expected: ``new-data``, ``folds``, ``discriminator`` or ``neighbours``.
 
     Raises
     ------
@@ -128,10 +129,10 @@ def read_experiment(path: Path | str, experiment: str) -> Experiment:
     settings = content.get("settings")
     if not isinstance(settings, dict):
         raise InputError(f"`settings` of {path} is {_short(settings)}; expected an object")
-    estimates = _table(path, content, "estimates", _ESTIMATES | _ESTIMATES_OF[experiment])
-    rows = _table(path, content, "rows", _ROWS | _ROWS_OF[experiment])
-    _require_sense(path, estimates, rows)
-    return Experiment(path, experiment, settings, _table(path, content, "sets", _SETS), estimates, rows)
+    layouts = {"sets": _Layout(_SETS, _impossible_sets)} | _TABLES[experiment]
+    tables = {name: _table(path, content, name, layout) for name, layout in layouts.items()}
+    estimates = tables.get("estimates", pd.DataFrame()).reindex(columns=[MODEL, "quantity", "value", _ERROR, *_ENDS])
+    return Experiment(path, experiment, settings, tables["sets"], estimates, tables["rows"])
 
 
 @dataclass(frozen=True)
@@ -158,49 +159,79 @@ _NUMBER = _Kind(_is_number, "a number")
 
 _SETS: _Columns = {"role": _TEXT, "name": _TEXT, "images": _COUNT, "used": _COUNT}
 _ESTIMATES: _Columns = {MODEL: _TEXT_OR_NULL, "quantity": _TEXT, "value": _NUMBER, **dict.fromkeys(_ENDS, _NUMBER)}
-_ESTIMATES_OF: dict[str, _Columns] = {
-    "new-data": {_ERROR: _NUMBER}, "folds": {_ERROR: _NUMBER}, "discriminator": {},
-}
-_ROWS: _Columns = {"right": _COUNT, "shown": _COUNT}
-_ROWS_OF: dict[str, _Columns] = {
-    "new-data": {MODEL: _TEXT, "repeat": _COUNT, "arm": _TEXT},
-    "folds": {MODEL: _TEXT, "fold": _COUNT, "tested": _TEXT},
-    "discriminator": {"split": _COUNT, "p_value": _NUMBER, **dict.fromkeys(_ENDS, _NUMBER)},
+_COUNTS: _Columns = {"right": _COUNT, "shown": _COUNT}
+_NEIGHBOURS: _Columns = {"test_set": _TEXT, "image": _TEXT, "nearest": _TEXT, "distance": _NUMBER}
+
+_Impossible: TypeAlias = Iterator[tuple[str, BoolArray]]
+"""What is expected of records, in words, and those of which it does not hold."""
+
+
+def _impossible_sets(sets: pd.DataFrame) -> _Impossible:
+    yield "every role once", sets.duplicated("role").to_numpy()
+
+
+def _impossible_counts(rows: pd.DataFrame) -> _Impossible:
+    right, shown = rows["right"].to_numpy(), rows["shown"].to_numpy()
+    yield "right at most as often as shown, and shown once at least", (right > shown) | (shown == 0)
+
+
+def _impossible_estimates(estimates: pd.DataFrame) -> _Impossible:
+    value, low, high = (estimates[name].to_numpy() for name in ("value", *_ENDS))
+    yield "a value from -1 to 1", np.abs(value) > 1
+    if _ERROR in estimates:
+        yield "a standard error from 0 to 1", ~estimates[_ERROR].between(0, 1).to_numpy()
+    yield "a value between low and high", (value < low) | (value > high)
+    yield "low and high from -3 to 3", (low < -3) | (high > 3)  # two errors from any value
+    yield "every quantity once for a model", estimates.duplicated([MODEL, "quantity"]).to_numpy()
+
+
+def _impossible_neighbours(rows: pd.DataFrame) -> _Impossible:
+    yield "a distance that is not negative", rows["distance"].to_numpy() < 0
+    yield "every image once in a test set", rows.duplicated(["test_set", "image"]).to_numpy()
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What the cells of a table must be, and which of its records are impossible."""
+
+    columns: _Columns
+    impossible: Callable[[pd.DataFrame], _Impossible]
+
+
+def _trained(estimates: _Columns, rows: _Columns) -> dict[str, _Layout]:
+    """Return the tables of an experiment that trains, with columns of its own."""
+    return {
+        "estimates": _Layout(_ESTIMATES | estimates, _impossible_estimates),
+        "rows": _Layout(_COUNTS | rows, _impossible_counts),
+    }
+
+
+_TABLES: dict[str, dict[str, _Layout]] = {
+    "new-data": _trained({_ERROR: _NUMBER}, {MODEL: _TEXT, "repeat": _COUNT, "arm": _TEXT}),
+    "folds": _trained({_ERROR: _NUMBER}, {MODEL: _TEXT, "fold": _COUNT, "tested": _TEXT}),
+    "discriminator": _trained({}, {"split": _COUNT, "p_value": _NUMBER, **dict.fromkeys(_ENDS, _NUMBER)}),
+    "neighbours": {"rows": _Layout(_NEIGHBOURS, _impossible_neighbours)},
 }
 
 
-def _table(path: Path, content: Mapping[str, Any], name: str, columns: _Columns) -> pd.DataFrame:
-    """Return these columns of a list of records; every cell is checked."""
+def _table(path: Path, content: Mapping[str, Any], name: str, layout: _Layout) -> pd.DataFrame:
+    """Return these columns of a list of records; every cell and every record is checked."""
     records = content.get(name)
     if not isinstance(records, list) or not records:
         raise InputError(f"`{name}` of {path} is {_short(records)}; expected a list of records")
     for number, record in enumerate(records, 1):
         if not isinstance(record, dict):
             raise InputError(f"record {number} of `{name}` of {path} is {_short(record)}; expected an object")
-        for column, kind in columns.items():
+        for column, kind in layout.columns.items():
             if column not in record or not kind.holds(record[column]):
                 given = _short(record[column]) if column in record else "missing"
                 raise InputError(f"`{column}` in record {number} of `{name}` of {path} is {given}; expected "
                                  f"{kind.words}")
-    return pd.DataFrame({column: [record[column] for record in records] for column in columns})
-
-
-def _require_sense(path: Path, estimates: pd.DataFrame, rows: pd.DataFrame) -> None:
-    """Raise unless counts and estimates are possible ones; give estimates that lack one a standard error."""
-    if _ERROR not in estimates:
-        estimates[_ERROR] = np.nan
-    right, shown = (rows[name].to_numpy() for name in ("right", "shown"))
-    value, error, low, high = (estimates[name].to_numpy() for name in ("value", _ERROR, *_ENDS))
-    for table, words, wrong in [
-        ("rows", "right at most as often as shown, and shown once at least", (right > shown) | (shown == 0)),
-        ("estimates", "a value from -1 to 1", np.abs(value) > 1),
-        ("estimates", "a standard error from 0 to 1", (error < 0) | (error > 1)),
-        ("estimates", "a value between low and high", (value < low) | (value > high)),
-        ("estimates", "low and high from -3 to 3", (low < -3) | (high > 3)),  # two errors from any value
-        ("estimates", "every quantity once for a model", estimates.duplicated([MODEL, "quantity"]).to_numpy()),
-    ]:
+    table = pd.DataFrame({column: [record[column] for record in records] for column in layout.columns})
+    for words, wrong in layout.impossible(table):
         if wrong.any():
-            raise InputError(f"record {int(wrong.argmax()) + 1} of `{table}` of {path} is impossible; expected {words}")
+            raise InputError(f"record {int(wrong.argmax()) + 1} of `{name}` of {path} is impossible; expected {words}")
+    return table
 
 
 def _short(value: object) -> str:
