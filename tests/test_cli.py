@@ -266,6 +266,16 @@ def test_every_explanation_of_a_gap(folder: Path) -> None:
     assert "not told apart" in printed
     assert "Wrong file" not in printed
     asked = ("explain", "fit.nc", "--from", "original", "--to")
+    alone = (*asked, "new-writers", "--only", "class imbalance")
+    of_classes = json.loads(run(*alone, "--json", "--plot", "classes.png", cwd=folder).stdout)
+    assert of_classes == rows["class imbalance"]
+    assert (folder / "classes.png").read_bytes().startswith(b"\x89PNG")
+    printed = run(*alone, cwd=folder).stdout
+    assert of_classes["text"] in printed
+    assert printed.count("│") >= len(of_classes["table"])
+    mistake(run(*asked, "new-writers", "--only", "class imbalances", cwd=folder), "'class imbalance'")
+    undrawn = run(*asked, "new-writers", "--only", "humans", "--plot", "none.png", cwd=folder)
+    mistake(undrawn, "nothing to draw of 'humans'")
     mistake(run(*asked, "new-writers", "--file", "counts.csv", cwd=folder), "NAME=PATH")
     mistake(run(*asked, "new-wrters", cwd=folder), "'new-writers'")
     mistake(run(*asked, "original", cwd=folder), "twice")

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from difficulty_model.plots import (
         plot_calibration,
         plot_collections,
+        plot_examination,
         plot_explained,
         plot_gallery,
         plot_law,
@@ -102,6 +103,7 @@ _HOME = {
     "simulate_responses": "simulation",
     "plot_calibration": "plots",
     "plot_collections": "plots",
+    "plot_examination": "plots",
     "plot_explained": "plots",
     "plot_gallery": "plots",
     "plot_law": "plots",
@@ -187,6 +189,7 @@ __all__ = [
     "observed_line",
     "plot_calibration",
     "plot_collections",
+    "plot_examination",
     "plot_explained",
     "plot_gallery",
     "plot_law",

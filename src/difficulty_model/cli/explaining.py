@@ -7,13 +7,23 @@ from typing import Annotated
 import typer
 
 from difficulty_model.cli.app import AsJson, Output, app, write_figure
-from difficulty_model.cli.printing import err, out, print_agreement, print_explained, print_rivals, print_robustness
+from difficulty_model.cli.printing import (
+    err,
+    out,
+    print_agreement,
+    print_examination,
+    print_explained,
+    print_rivals,
+    print_robustness,
+)
 from difficulty_model.errors import InputError
+from difficulty_model.files import json_values
 
 
 @app.command(epilog="Example: `difficulty-model explain fit.nc --from original --to new-writers --plot why.png`; with "
              "what further explanations need: `difficulty-model explain fit.nc --from original --to new-writers "
-             "--file counts=counts.csv --file folds=folds.json`")
+             "--file counts=counts.csv --file folds=folds.json`; one, with the numbers behind it: `difficulty-model "
+             "explain fit.nc --from original --to new-writers --only 'class imbalance'`")
 def explain(
     fit: Annotated[Path, typer.Argument(help="Fit, as `fit` writes it; with --skill-loss and --unlearnable it tells "
                                         "most.")],
@@ -22,17 +32,33 @@ def explain(
     file: Annotated[
         list[str] | None, typer.Option(help="NAME=PATH of what an explanation asks for. Repeatable.")
     ] = None,
+    only: Annotated[
+        str | None, typer.Option(help="One explanation, to print the numbers behind it, and to draw it model by model.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of resamples and draws.")] = 0,
     as_json: AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw the table to this file (.png, .pdf, .svg).")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw what was found to this file (.png, .pdf, .svg).")] = None,
 ) -> None:
     """Test every explanation of the gap between accuracies on two test sets: how much of it each can carry."""
+    from difficulty_model.explanations import EXPLANATIONS, explanation_named
     from difficulty_model.explanations import explain as explain_gap
     from difficulty_model.fitting import load_fit
-    from difficulty_model.plots import plot_explained
+    from difficulty_model.plots import plot_examination, plot_explained
 
     files = _paths("--file", file or [], "counts=counts.csv")
-    found = explain_gap(load_fit(fit), from_, to, files=files, random_seed=seed)
+    explanations = EXPLANATIONS if only is None else [explanation_named(only)]
+    found = explain_gap(load_fit(fit), from_, to, files=files, explanations=explanations, random_seed=seed)
+    if only is not None:
+        one = found[only]
+        if plot is not None:
+            models = 1 if one.effect is None or one.effect.models is None else len(one.effect.models)
+            write_figure(plot, lambda figure: plot_examination(one, figure.subplots()), size=(8, 1.5 + 0.2 * models))
+        plain = json_values(one.as_dict())
+        if as_json:
+            print(json.dumps(plain, indent=2))
+        else:
+            print_examination(plain)
+        return
     if plot is not None:
         write_figure(plot, lambda figure: plot_explained(found, figure.subplots()), size=(9, 6.5))
     if as_json:

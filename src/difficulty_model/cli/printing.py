@@ -4,6 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 WIDTH = 200
 """Columns of output that goes to no terminal, which has no width: tables must not lose their ends in a file."""
+
+MOST = 40
+"""Rows of a table of which there may be very many."""
 
 out = Console(width=None if sys.stdout.isatty() else WIDTH)
 err = Console(stderr=True)
@@ -85,6 +89,27 @@ def print_explained(plain: dict[str, Any]) -> None:
         parts.append(f"{row['part']} {of}")
     out.print(f"{parts[-1]} = {' + '.join(parts[:-1])}", markup=False, highlight=False, soft_wrap=True)
     out.print(plain["not_identified"], markup=False, highlight=False, soft_wrap=True)
+
+
+def print_examination(plain: dict[str, Any]) -> None:
+    """Print what came out of one explanation, and the first of the numbers behind it."""
+    out.print(f"{plain['name']}: {plain['verdict']}", style="bold")
+    out.print(f"  {plain['question']}", f"  {plain['text']}", sep="\n", markup=False, highlight=False, soft_wrap=True)
+    if plain["points"] is not None:
+        out.print(f"{_points(plain['points'])} points, {_share(plain['share'])} of the gap", highlight=False)
+    rows, columns = plain["table"], list(plain["table"][0]) if plain["table"] else []
+    if rows:
+        table = Table(*(str(name).replace("_", " ") for name in columns), title="The numbers behind it")
+        for row in rows[:MOST]:
+            table.add_row(*(escape(_cell(row[name])) for name in columns))
+        out.print(table)
+    if len(rows) > MOST:
+        out.print(f"… and {len(rows) - MOST} more rows: --json has them all", highlight=False)
+    out.print(f"Source: {plain['source']}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _cell(value: object) -> str:
+    return "–" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def print_rivals(plain: dict[str, Any]) -> None:

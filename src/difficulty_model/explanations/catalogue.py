@@ -1,5 +1,6 @@
 """The explanations that come with the package, in the order of their rows."""
 
+from difficulty_model.errors import unknown_name
 from difficulty_model.explanations import (
     adaptive_overfitting,
     class_imbalance,
@@ -40,3 +41,17 @@ EXPLANATIONS: tuple[Explanation, ...] = (
     learning_the_new,
     humans,
 )
+
+
+def explanation_named(name: str) -> Explanation:
+    """Return the explanation of that name.
+
+    Raises
+    ------
+    InputError
+        If the package has none.
+    """
+    named = {one.NAME: one for one in EXPLANATIONS}
+    if name not in named:
+        raise unknown_name("explanation", name, named)
+    return named[name]

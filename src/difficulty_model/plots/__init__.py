@@ -2,7 +2,7 @@
 
 from difficulty_model.plots.calibration import plot_calibration
 from difficulty_model.plots.collections import plot_collections
-from difficulty_model.plots.explanations import plot_explained
+from difficulty_model.plots.explanations import plot_examination, plot_explained
 from difficulty_model.plots.gallery import plot_gallery
 from difficulty_model.plots.law import plot_law
 from difficulty_model.plots.misfit import plot_misfit
@@ -13,6 +13,7 @@ from difficulty_model.plots.simulation import plot_simulation
 __all__ = [
     "plot_calibration",
     "plot_collections",
+    "plot_examination",
     "plot_explained",
     "plot_gallery",
     "plot_law",
