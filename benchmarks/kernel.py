@@ -28,11 +28,11 @@ def main() -> None:
             density = posterior_density(recht_et_al(), sizes, collapse(right, shown, strata.of_image))
             at = density.start
             data = (density.patterns, density.grid_at(at[None]))
-            jax.block_until_ready(density.value_and_gradient(at, *data))
+            jax.block_until_ready(density.potential.value_and_gradient(at, *data))
             seconds = []
             for _ in range(REPEATS):
                 began = time.perf_counter()
-                jax.block_until_ready(density.value_and_gradient(at, *data))
+                jax.block_until_ready(density.potential.value_and_gradient(at, *data))
                 seconds.append(time.perf_counter() - began)
         print(f"{chunk:>6} patterns per chunk: {1000 * np.median(seconds):.1f} ms per gradient "
               f"({density.patterns.chunks.count.size} patterns with padding, {len(data[1].nodes)} nodes)", flush=True)

@@ -122,11 +122,11 @@ class Posterior:
     grid: Grid
 
     def ours(self, at: Flat) -> float:
-        return -float(self.density.value(at, self.density.patterns, self.grid))
+        return -float(self.density.potential.value(at, self.density.patterns, self.grid))
 
     def our_gradient(self, at: Flat) -> dict[str, np.ndarray]:
-        _, gradient = self.density.value_and_gradient(at, self.density.patterns, self.grid)
-        return {site: -np.asarray(of) for site, of in self.density.unravel(gradient).items()}
+        _, gradient = self.density.potential.value_and_gradient(at, self.density.patterns, self.grid)
+        return {site: -np.asarray(of) for site, of in self.density.potential.unravel(gradient).items()}
 
     def theirs(self, *, gradient: bool = False) -> Callable[[Flat], tuple[float, dict[str, np.ndarray]]]:
         """PyMC's log-density in the same unconstrained numbers, with Jacobians, and its gradient by sites."""
@@ -140,7 +140,7 @@ class Posterior:
         sites = [rv.name for rv in model.free_RVs]
 
         def at(flat: Flat) -> tuple[float, dict[str, np.ndarray]]:
-            values = self.density.unravel(flat)
+            values = self.density.potential.unravel(flat)
             assert set(values) == set(sites)
             found, *derivatives = compiled(*(np.asarray(values[site]) for site in sites))
             return float(found), dict(zip(sites, derivatives, strict=False))
@@ -151,7 +151,7 @@ class Posterior:
         """Draws of the priors, unconstrained."""
 
         def draw() -> None:
-            draw_unknowns(self.specification, self.density.sizes)
+            draw_unknowns(self.specification, self.density.potential.sizes)
 
         drawn = []
         for seed in seeds:

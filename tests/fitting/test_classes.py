@@ -64,7 +64,8 @@ def test_draws_have_the_exact_distribution():
     sizes = {dim: len(of) for dim, of in names_of(made, specification).items()}
     with jax.enable_x64(True):
         density = posterior_density(effects_integrated_out(specification), sizes, patterns_of(made, specification))
-        numbers = named_draws(density.specification, {path: jnp.asarray(of[0]) for path, of in values.items()}, sizes)
+        first = {path: jnp.asarray(of[0]) for path, of in values.items()}
+        numbers = named_draws(density.potential.specification, first, sizes)
         sample = Sample(values, {}, {}, grid_of(numbers, density.patterns))
         drawn, again, other = (
             with_effects(sample, specification, density, random_seed=seed, progress=False)

@@ -128,12 +128,12 @@ def test_test_sets_that_share_images_count_every_image_once():
                 responses.right[:, cell], responses.shown[:, cell], strata.of_image[cell]
             )) for cell in (strata.of_image == s for s in range(3))
         ]
-        flat = jnp.asarray(np.random.default_rng(0).normal(size=of_sets.size) / 2)
+        flat = jnp.asarray(np.random.default_rng(0).normal(size=of_sets.potential.size) / 2)
         grid = of_sets.grid_at(flat[None], refinement=2.0)
         nothing = collapse(responses.right[:, :1] * 0, responses.shown[:, :1] * 0, strata.of_image[:1])
-        prior = float(of_sets.value(flat, nothing, grid))
-        whole_value = float(of_sets.value(flat, of_sets.patterns, grid)) - prior
-        parts = [float(density.value(flat, density.patterns, grid)) - prior for density in distinct]
+        prior = float(of_sets.potential.value(flat, nothing, grid))
+        whole_value = float(of_sets.potential.value(flat, of_sets.patterns, grid)) - prior
+        parts = [float(density.potential.value(flat, density.patterns, grid)) - prior for density in distinct]
     assert whole_value == pytest.approx(sum(parts), rel=1e-10)
 
 

@@ -45,8 +45,8 @@ def test_mode_and_curvature_are_those_of_a_plain_program(missing: float):
             recht_et_al(), {"model": MODELS, "stratum": 2}, collapse(responses.right, responses.shown, stratum)
         )
         mode = find_mode(density, progress=False)
-        found = {name: np.asarray(v)[0] for name, v in density.values(mode.location[None]).items()}
-        at = density.unravel(mode.location)
+        found = {name: np.asarray(v)[0] for name, v in density.potential.values(mode.location[None]).items()}
+        at = density.potential.unravel(mode.location)
         order = np.concatenate([at["skill"], at["population.mean.others"], at["population.sd"]])
         flat_of = [np.flatnonzero(np.isclose(mode.location, value))[0] for value in order]
     ours = np.concatenate([found["skill"], found["population.mean"][1:], np.log(found["population.sd"])])

@@ -1,9 +1,7 @@
 """One world: fitted by the package's own sampler, and the rank of every truth among the draws of its posterior."""
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, Literal
 
 import jax
@@ -15,7 +13,7 @@ from jaxtyping import Array, Float
 from difficulty_model.calibration.worlds import TEST_SETS, World, labelled
 from difficulty_model.fitting import Fit
 from difficulty_model.fitting.classes import effects_integrated_out, with_effects
-from difficulty_model.fitting.density import Density, Flat, FlatDraws, posterior_density
+from difficulty_model.fitting.density import Density, FlatDraws, posterior_density
 from difficulty_model.fitting.difficulties import REFINEMENT, draw_difficulties
 from difficulty_model.fitting.images import names_of, patterns_of
 from difficulty_model.fitting.judgement import trouble_in
@@ -23,7 +21,7 @@ from difficulty_model.fitting.laplace import sample_laplace
 from difficulty_model.fitting.nuts import sample_nuts
 from difficulty_model.fitting.result import grid_of, numbers_of
 from difficulty_model.law import least_squares, probit
-from difficulty_model.likelihood import Grid, Patterns, log_likelihood, tabulate
+from difficulty_model.likelihood import Grid, Patterns, chunk_length, log_likelihood, tabulate
 from difficulty_model.posterior import on_grid
 from difficulty_model.specification import Specification
 from difficulty_model.types import STRATUM, TEST_SET, IntArray
@@ -64,14 +62,11 @@ class RankedWorld:
         Correlation of neighbouring draws, for every quantity.
     trouble
         Reasons not to rely on this world's fit, as `Fit.trouble` gives them; none of them looks at the truth.
-    compiled
-        The density, for worlds of the same shape to share its compiled functions.
     """
 
     ranks: dict[str, int]
     autocorrelation: dict[str, float]
     trouble: list[str]
-    compiled: Density
 
 
 def rank_world(
@@ -81,7 +76,6 @@ def rank_world(
     draws: int,
     method: Method,
     random_seed: int,
-    compiled: Density | None = None,
 ) -> RankedWorld:
     """Return the ranks of a world's truth among draws of its posterior.
 
@@ -97,18 +91,15 @@ def rank_world(
         As `fit` takes it.
     random_seed
         Of the fit.
-    compiled
-        That of another world of the same shape and specification.
     """
     names = names_of(world.responses, specification)
-    patterns = filled_up(patterns_of(world.responses, specification), len(world.difficulty) // len(TEST_SETS))
+    most = len(world.difficulty) // len(TEST_SETS)
+    patterns = filled_up(patterns_of(world.responses, specification), chunk_length(most))
     images = _few_of_each_set(world)
     with jax.enable_x64(True):
         sizes = {dim: len(of) for dim, of in names.items()}
         own = posterior_density(effects_integrated_out(specification), sizes, patterns)
-        density = _AlikeDensity(
-            own.specification, own.sizes, own.patterns, own.size, own.unravel, own.start, compiled or own
-        )
+        density = _AlikeDensity(own.potential, own.patterns, own.start)
         sample = SAMPLERS[method](
             density, draws=draws * THINNING, chains=1, random_seed=random_seed, progress=False
         )
@@ -146,34 +137,12 @@ def rank_world(
         {name: _rank(float(truth[name][0]), of, rng) for name, of in moving.items()},
         {name: _autocorrelation(of) for name, of in moving.items()},
         trouble_in(diagnostics, draws=draws),
-        density.compiled,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _AlikeDensity(Density):
-    """The density of one of many worlds of equal shape, on the package's grids, with the functions that one compiled.
-
-    All that is compiled sees the responses and the grid as arguments.
-    """
-
-    compiled: Density
-
-    @cached_property
-    def value_and_gradient(self) -> Callable[[Flat, Patterns, Grid], tuple[Float[Array, ""], Flat]]:
-        return self.compiled.value_and_gradient
-
-    @cached_property
-    def value(self) -> Callable[[Flat, Patterns, Grid], Float[Array, ""]]:
-        return self.compiled.value
-
-    @cached_property
-    def hessian(self) -> Callable[[Flat, Patterns, Grid], Float[Array, "unknown unknown"]]:
-        return self.compiled.hessian
-
-    @cached_property
-    def values(self) -> Callable[[FlatDraws], dict[str, Array]]:
-        return self.compiled.values
+    """The density of one of many worlds of equal shape, on grids of equal shapes too: what is compiled serves all."""
 
     def grid_at(self, draws: FlatDraws, *, refinement: float = 1.0) -> Grid:
         return with_spare_nodes(super().grid_at(draws, refinement=refinement))

@@ -69,13 +69,12 @@ def calibrate(
     first = draw_world(specification, models=models, images=images, random_seed=random_seed)
     names = names_of(first.responses, specification)
     require_identified(specification, {dim: len(of) for dim, of in names.items()})
-    compiled, ranks, autocorrelation, left_out = None, {}, {}, {}
+    ranks, autocorrelation, left_out = {}, {}, {}
     started = time.monotonic()
     seeds = range(random_seed, random_seed + worlds)
     for seed in tqdm(seeds, desc="worlds", unit=" worlds", disable=None if progress else True, leave=False):
         world = draw_world(specification, models=models, images=images, random_seed=seed)
-        found = rank_world(world, specification, draws=draws, method=method, random_seed=seed, compiled=compiled)
-        compiled = found.compiled
+        found = rank_world(world, specification, draws=draws, method=method, random_seed=seed)
         if found.trouble:
             left_out[seed] = found.trouble
         else:

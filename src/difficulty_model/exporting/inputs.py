@@ -72,8 +72,8 @@ def inputs_of(specification: Specification, responses: Responses) -> Inputs:
             logger.warning("The posterior mode was not found: the grid may not serve the posterior. Compare with a "
                            "`fit`, which measures the error of its grid.")
         grid = density.grid_at(draw_normal(mode, draws=GRID_DRAWS, random_seed=GRID_SEED))
-        sampled = partial(draw_unknowns, density.specification, sizes)
-        sites = constrain_fn(sampled, (), {}, density.unravel(mode.location))
+        sampled = partial(draw_unknowns, density.potential.specification, sizes)
+        sites = constrain_fn(sampled, (), {}, density.potential.unravel(mode.location))
         sites |= mean_effects(specification, density, mode.location)
         return Inputs(
             names, density.patterns, replace(grid, class_effects=None),

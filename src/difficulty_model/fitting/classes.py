@@ -67,7 +67,7 @@ def with_effects(sample: Sample, specification: Specification, density: Density,
     assert sample.grid.class_effects is not None
     shape = next(iter(sample.values.values())).shape[:2]
     values = {name: jnp.asarray(of.reshape(-1, *of.shape[2:])) for name, of in sample.values.items()}
-    numbers = named_draws(density.specification, values, density.sizes)
+    numbers = named_draws(density.potential.specification, values, density.potential.sizes)
     reach, intervals = sample.grid.class_effects[-1], round(REFINEMENT * (len(sample.grid.class_effects) - 1))
     grid = replace(sample.grid, class_effects=jnp.linspace(-reach, reach, intervals + 1))
     # Keys other than those of the samplers, which split that of the seed itself.
@@ -85,7 +85,8 @@ def mean_effects(specification: Specification, density: Density, flat: Float[Arr
     path = path_of_effects(specification)
     if path is None:
         return {}
-    numbers = named_draws(density.specification, density.values(flat[None]), density.sizes)
+    of = density.potential
+    numbers = named_draws(of.specification, of.values(flat[None]), of.sizes)
     grid = density.grid_at(flat[None])
     drawn = jax.tree.map(lambda leaf: leaf[0], numbers)
     assert grid.class_effects is not None

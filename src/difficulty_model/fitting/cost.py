@@ -44,17 +44,17 @@ def estimate(density: Density, *, draws: int, chains: int, method: str) -> Cost:
     """Return what a fit by one of the marginal methods will take."""
     start = density.start
     grid = density.grid_at(start[None])
-    jax.block_until_ready(density.value_and_gradient(start, density.patterns, grid))
+    jax.block_until_ready(density.potential.value_and_gradient(start, density.patterns, grid))
     began = time.perf_counter()
-    jax.block_until_ready(density.value_and_gradient(start, density.patterns, grid))
+    jax.block_until_ready(density.potential.value_and_gradient(start, density.patterns, grid))
     gradient = time.perf_counter() - began
     # The mode takes some 150 gradients; three Hessians, as many columns as unknowns at twice a gradient each.
-    gradients = 150 + 6 * density.size
+    gradients = 150 + 6 * density.potential.size
     if method == "nuts":
         gradients += 1.6 * LEAPFROGS * WARMUP + LEAPFROGS * chains * (BURN_IN + draws)
     if method == "laplace":
         gradients += chains * draws / 2
-    if any(isinstance(part, AcrossClasses) for part in modifiers(density.specification)):
+    if any(isinstance(part, AcrossClasses) for part in modifiers(density.potential.specification)):
         gradients += chains * draws  # to draw effects of classes afterwards
     data = sum(leaf.nbytes for leaf in jax.tree.leaves(density.patterns)) + density.patterns.of_image.size * 8 * 100
     return Cost(COMPILING + gradients * gradient, BASE_MEMORY + 3 * data)

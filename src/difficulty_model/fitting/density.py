@@ -7,7 +7,8 @@ its step size. The global x64 flag belongs to the user, so callers work inside `
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,49 +32,43 @@ Flat = Float[Array, "unknown"]
 FlatDraws = Float[Array, "draw unknown"]
 
 
+KEPT = 4
+"""Specifications of which the compiled functions are kept: each takes some hundred megabytes."""
+
+
 @dataclass(frozen=True, eq=False)
-class Density:
-    """The posterior of a specification's unknowns given response patterns.
+class Potential:
+    """Minus the posterior log-density of a specification's unknowns, whatever the responses and the grid.
 
     Attributes
     ----------
     specification, sizes
         As `program` takes them.
-    patterns
-        The responses.
     size
         Number of unconstrained unknowns.
     unravel
         From a flat vector to the unconstrained value of every sampled site.
-    start
-        Where a search may start: skills as accuracies have them, all else in the middle of its prior.
     """
 
     specification: Specification
     sizes: dict[str, int]
-    patterns: Patterns
     size: int
     unravel: Callable[[Flat], dict[str, Array]]
-    start: Flat
 
-    @property
-    def program(self) -> Callable[[Patterns, Grid], dict[str, Array]]:
-        """The NumPyro program, waiting for patterns and grid."""
-        return partial(program, self.specification, self.sizes)
-
-    def potential(self, flat: Flat, patterns: Patterns, grid: Grid) -> Float[Array, ""]:
+    def __call__(self, flat: Flat, patterns: Patterns, grid: Grid) -> Float[Array, ""]:
         """Return minus the log-density in nats, with priors and Jacobians."""
-        return jnp.asarray(potential_energy(self.program, (patterns, grid), {}, self.unravel(flat)))
+        model = partial(program, self.specification, self.sizes)
+        return jnp.asarray(potential_energy(model, (patterns, grid), {}, self.unravel(flat)))
 
     @cached_property
     def value_and_gradient(self) -> Callable[[Flat, Patterns, Grid], tuple[Float[Array, ""], Flat]]:
         """The potential and its gradient, compiled."""
-        return jax.jit(jax.value_and_grad(self.potential))
+        return jax.jit(jax.value_and_grad(self.__call__))
 
     @cached_property
     def value(self) -> Callable[[Flat, Patterns, Grid], Float[Array, ""]]:
         """The potential, compiled."""
-        return jax.jit(self.potential)
+        return jax.jit(self.__call__)
 
     @cached_property
     def hessian(self) -> Callable[[Flat, Patterns, Grid], Float[Array, "unknown unknown"]]:
@@ -81,7 +76,7 @@ class Density:
 
         def columns(flat: Flat, patterns: Patterns, grid: Grid) -> Float[Array, "unknown unknown"]:
             def column(direction: Flat) -> Flat:
-                gradient = jax.grad(lambda x: self.potential(x, patterns, grid))
+                gradient = jax.grad(lambda x: self(x, patterns, grid))
                 return jax.jvp(gradient, (flat,), (direction,))[1]
 
             return jax.lax.map(column, jnp.eye(self.size), batch_size=4)
@@ -99,31 +94,77 @@ class Density:
 
         return jax.jit(jax.vmap(of_one))
 
+
+@dataclass(frozen=True, eq=False)
+class Density:
+    """The posterior of a specification's unknowns given response patterns.
+
+    Attributes
+    ----------
+    potential
+        Minus its logarithm.
+    patterns
+        The responses.
+    start
+        Where a search may start: skills as accuracies have them, all else in the middle of its prior.
+    """
+
+    potential: Potential
+    patterns: Patterns
+    start: Flat
+
     def grid_at(self, draws: FlatDraws, *, refinement: float = 1.0) -> Grid:
         """Return a grid that serves all of some parameter vectors."""
-        numbers = named_draws(self.specification, self.values(draws), self.sizes)
+        of = self.potential
+        numbers = named_draws(of.specification, of.values(draws), of.sizes)
         return grid_of(numbers, self.patterns, refinement=refinement)
 
     def grid_error(self, draws: FlatDraws, grid: Grid) -> float:
         """Return the largest error of the log-density on `grid`, in nats, against a grid of twice the nodes."""
-        fine = self.grid_at(draws, refinement=2.0)
-        errors = [self.value(draw, self.patterns, grid) - self.value(draw, self.patterns, fine) for draw in draws]
+        fine, value = self.grid_at(draws, refinement=2.0), self.potential.value
+        errors = [value(draw, self.patterns, grid) - value(draw, self.patterns, fine) for draw in draws]
         return float(jnp.abs(jnp.stack(errors)).max())
 
 
 def posterior_density(specification: Specification, sizes: dict[str, int], patterns: Patterns) -> Density:
-    """Return the posterior density of a specification's unknowns given response patterns."""
-    with handlers.block(), handlers.trace() as trace, handlers.seed(rng_seed=0):
-        draw_unknowns(specification, sizes)
+    """Return the posterior density of a specification's unknowns given response patterns.
+
+    What is compiled for one, the next of the same specification and sizes has too, and uses where its patterns and grid
+    are of the same shapes.
+    """
     priors, skills = unknowns(specification), _skills_of_accuracies(patterns)
     start = {}
-    for name, site in trace.items():
-        if site["type"] == "sample":
-            prior = priors[path_of(name)]
-            typical = skills if name in SKILLS and prior.dims == (MODEL,) else prior.distribution.typical()
-            start[name] = biject_to(site["fn"].support).inv(jnp.broadcast_to(typical, jnp.shape(site["value"])))
-    flat, unravel = ravel_pytree(start)
-    return Density(specification, sizes, jax.tree.map(jnp.asarray, patterns), flat.size, unravel, flat)
+    for name, site in _sites(specification, sizes).items():
+        prior = priors[path_of(name)]
+        typical = skills if name in SKILLS and prior.dims == (MODEL,) else prior.distribution.typical()
+        start[name] = biject_to(site["fn"].support).inv(jnp.broadcast_to(typical, jnp.shape(site["value"])))
+    potential = _potential_of(specification, sizes)
+    return Density(potential, jax.tree.map(jnp.asarray, patterns), ravel_pytree(start)[0])
+
+
+def _potential_of(specification: Specification, sizes: dict[str, int]) -> Potential:
+    of_sizes = tuple(sorted(sizes.items()))
+    try:
+        hash(specification)
+    except TypeError:  # some of its numbers are arrays
+        return _new_potential(specification, of_sizes)
+    return _kept_potential(specification, of_sizes)
+
+
+def _new_potential(specification: Specification, sizes: tuple[tuple[str, int], ...]) -> Potential:
+    sites = _sites(specification, dict(sizes))
+    flat, unravel = ravel_pytree({name: jnp.zeros_like(site["value"]) for name, site in sites.items()})
+    return Potential(specification, dict(sizes), flat.size, unravel)
+
+
+_kept_potential = lru_cache(maxsize=KEPT)(_new_potential)
+
+
+def _sites(specification: Specification, sizes: dict[str, int]) -> dict[str, dict[str, Any]]:
+    """Return the sites that are sampled, by name."""
+    with handlers.block(), handlers.trace() as trace, handlers.seed(rng_seed=0):
+        draw_unknowns(specification, sizes)
+    return {name: site for name, site in trace.items() if site["type"] == "sample"}
 
 
 def _skills_of_accuracies(patterns: Patterns) -> Float[Array, "model"]:

@@ -90,7 +90,7 @@ def joint_program(
 
 def sample_joint(density: Density, *, draws: int, chains: int, random_seed: int, progress: bool) -> Sample:
     """Return draws of every unknown, and of `difficulty` (image)."""
-    if isinstance(density.specification.skill, InFamilies):
+    if isinstance(density.potential.specification.skill, InFamilies):
         raise InputError("method joint draws no effects of families of models; use another method")
     patterns = density.patterns
     columns, images = image_by_image(patterns)
@@ -100,13 +100,13 @@ def sample_joint(density: Density, *, draws: int, chains: int, random_seed: int,
         num_warmup=WARMUP, num_samples=draws, num_chains=chains, chain_method="sequential", progress_bar=progress,
     )
     sampler.run(
-        jax.random.key(random_seed), density.specification, density.sizes, right, wrong, images,
+        jax.random.key(random_seed), density.potential.specification, density.potential.sizes, right, wrong, images,
         extra_fields=tuple(STATISTICS),
     )
     drawn = sampler.get_samples(group_by_chain=True)
     extra = sampler.get_extra_fields(group_by_chain=True)
     return Sample(
-        values={path: np.asarray(drawn[path]) for path in (*unknowns(density.specification), "difficulty")},
+        values={path: np.asarray(drawn[path]) for path in (*unknowns(density.potential.specification), "difficulty")},
         statistics={ours: np.asarray(extra[theirs]) for theirs, ours in STATISTICS.items()},
         diagnostics={},
         grid=None,

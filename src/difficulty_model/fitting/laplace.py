@@ -22,7 +22,7 @@ def sample_laplace(density: Density, *, draws: int, chains: int, random_seed: in
     normal = draw_normal(mode, draws=draws * chains, random_seed=random_seed)
     grid = density.grid_at(normal)
     bar = tqdm(normal, desc="ratios", unit=" draws", disable=None if progress else True, leave=False)
-    log_posterior = np.array([-float(density.value(draw, density.patterns, grid)) for draw in bar])
+    log_posterior = np.array([-float(density.potential.value(draw, density.patterns, grid)) for draw in bar])
     standard = np.linalg.solve(np.linalg.cholesky(mode.covariance), (np.asarray(normal) - mode.location).T)
     weights, pareto_k = pareto_smoothed(log_posterior + (standard**2).sum(0) / 2)
     rng = np.random.default_rng(random_seed)

@@ -87,8 +87,8 @@ def find_mode(density: Density, *, progress: bool) -> Mode:
 
 def _expanded(density: Density, location: Flat, grid: Grid) -> Mode:
     """Return a point with the curvature there, and how far it is from the mode that the curvature implies."""
-    value, gradient = density.value_and_gradient(location, density.patterns, grid)
-    curvature, axes = np.linalg.eigh(np.asarray(density.hessian(location, density.patterns, grid)))
+    value, gradient = density.potential.value_and_gradient(location, density.patterns, grid)
+    curvature, axes = np.linalg.eigh(np.asarray(density.potential.hessian(location, density.patterns, grid)))
     # Away from a mode the density may curve upwards; by its size the curvature still says how far to go. None may be so
     # small that a step would leave everything behind.
     size = np.maximum(np.abs(curvature), FLATTEST)
@@ -101,10 +101,12 @@ def _expanded(density: Density, location: Flat, grid: Grid) -> Mode:
 def _descend(density: Density, start: Flat, grid: Grid, bar: tqdm) -> Flat:
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         bar.update()
-        value, gradient = density.value_and_gradient(jnp.asarray(flat), density.patterns, grid)
+        value, gradient = density.potential.value_and_gradient(jnp.asarray(flat), density.patterns, grid)
         return float(value) - origin, np.asarray(gradient)
 
-    origin = float(density.value(start, density.patterns, grid))  # subtracted, as L-BFGS stops at small changes of it
+    # Subtracted, as L-BFGS stops at small changes of it.
+    origin = float(density.potential.value(start, density.patterns, grid))
+
     def stop_at_bounds(found: np.ndarray) -> None:
         if np.abs(found - np.asarray(start)).max() >= ROUND_REACH:
             raise StopIteration  # what is best within bounds is of no use
@@ -124,13 +126,14 @@ def _descend_whitened(density: Density, mode: Mode, bar: tqdm) -> tuple[Flat, fl
 
     def objective(white: np.ndarray) -> tuple[float, np.ndarray]:
         bar.update()
-        value, gradient = density.value_and_gradient(mode.location + root @ jnp.asarray(white), density.patterns, grid)
+        at = mode.location + root @ jnp.asarray(white)
+        value, gradient = density.potential.value_and_gradient(at, density.patterns, grid)
         return float(value) - origin, np.asarray(root.T @ gradient)
 
     origin = -mode.log_density  # subtracted, since L-BFGS stops at small changes relative to the value
     found = minimize(
-        objective, np.zeros(density.size), jac=True, method="L-BFGS-B",
-        bounds=[(-WHITENED_REACH, WHITENED_REACH)] * density.size,
+        objective, np.zeros(density.potential.size), jac=True, method="L-BFGS-B",
+        bounds=[(-WHITENED_REACH, WHITENED_REACH)] * density.potential.size,
         options={"maxiter": 200, "ftol": 1e-12, "gtol": 1e-5},
     )
     return mode.location + root @ jnp.asarray(found.x), float(np.linalg.norm(found.x))

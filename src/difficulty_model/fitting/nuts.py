@@ -75,7 +75,7 @@ def _chains(
     progress: bool,
 ) -> tuple[Float[np.ndarray, "chain draw unknown"], dict[str, np.ndarray]]:
     """Return draws with steps of a mean acceptance, and what is recorded of each."""
-    start, block = _compiled(density.value, acceptance)
+    start, block = _compiled(density.potential.value, acceptance)
     data = (density.patterns, grid)
     kept_blocks, burn_in_blocks, warmup_blocks = (-(-n // BLOCK) for n in (draws, BURN_IN, WARMUP))
     total = warmup_blocks + chains * (burn_in_blocks + kept_blocks)

@@ -44,10 +44,10 @@ def sample_of(
     diagnostics: dict[str, float],
 ) -> Sample:
     """Return unconstrained draws as a sample, with the error of the grid that they were drawn on."""
-    every = jnp.asarray(flat.reshape(-1, density.size))
+    every = jnp.asarray(flat.reshape(-1, density.potential.size))
     error = density.grid_error(every[:: max(1, len(every) // CHECKED_DRAWS)], grid)
     values = {
         path: np.asarray(value).reshape(*flat.shape[:2], *value.shape[1:])
-        for path, value in density.values(every).items()
+        for path, value in density.potential.values(every).items()
     }
     return Sample(values, statistics, diagnostics | {"grid_error": error}, grid)

@@ -15,13 +15,14 @@ from difficulty_model.likelihood.marginal import (
     tabulate,
     without_model,
 )
-from difficulty_model.likelihood.patterns import Chunk, Patterns, collapse
+from difficulty_model.likelihood.patterns import Chunk, Patterns, chunk_length, collapse
 
 __all__ = [
     "Chunk",
     "Grid",
     "Patterns",
     "Tables",
+    "chunk_length",
     "class_effect_posterior",
     "collapse",
     "difficulty_posterior",

@@ -14,6 +14,9 @@ CHUNK = 2048
 """Patterns per chunk: at 100 grid nodes a chunk's temporaries (1.6 MB each) stay in a core's cache; longer and shorter
 chunks are slower (`benchmarks/kernel.py`)."""
 
+LENGTHS = 64
+"""Chunks are a multiple of so long, so that responses of nearly as many patterns share what was compiled."""
+
 FAMILY_ANSWERS = 64
 """Distinct answers of a family per chunk."""
 
@@ -98,6 +101,11 @@ class Patterns:
     complete: bool = field(metadata={"static": True})
 
 
+def chunk_length(patterns: int) -> int:
+    """Return how long the chunks are that so many patterns of a stratum come in."""
+    return min(CHUNK, -(-patterns // LENGTHS) * LENGTHS)
+
+
 def collapse(
     right: Integer[np.ndarray, "model image"],
     shown: Integer[np.ndarray, "model image"],
@@ -135,7 +143,7 @@ def collapse(
     )
     of_stratum = stratum[first]
     strata, patterns = np.unique(of_stratum, return_counts=True)
-    length = min(CHUNK, int(patterns.max()))
+    length = chunk_length(int(patterns.max()))
     chunks = -(-patterns // length)
     # Every stratum fills whole chunks: where each pattern goes among them.
     start = np.cumsum(chunks) - chunks
