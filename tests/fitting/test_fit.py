@@ -14,9 +14,9 @@ from jaxtyping import Array, Float
 from difficulty_model.curves import ResponseCurve
 from difficulty_model.distributions import LogNormal
 from difficulty_model.errors import InputError
-from difficulty_model.family import recht_et_al
+from difficulty_model.family import independent, logistic, normal, probit, recht_et_al
 from difficulty_model.fitting import Fit, fit, load_fit
-from difficulty_model.fitting.density import posterior_density
+from difficulty_model.fitting.density import Potential, posterior_density
 from difficulty_model.likelihood import collapse
 from difficulty_model.populations import Normal
 from difficulty_model.responses import Responses
@@ -135,6 +135,26 @@ def test_test_sets_that_share_images_count_every_image_once():
         whole_value = float(of_sets.potential.value(flat, of_sets.patterns, grid)) - prior
         parts = [float(density.potential.value(flat, density.patterns, grid)) - prior for density in distinct]
     assert whole_value == pytest.approx(sum(parts), rel=1e-10)
+
+
+def test_fits_of_one_specification_share_what_is_compiled():
+    right = np.random.default_rng(0).integers(0, 2, (2, 4, 60))
+    nothing = np.zeros(60, int)
+
+    def potential(specification: Specification, right: np.ndarray) -> Potential:
+        patterns = collapse(right, np.ones_like(right), nothing[: right.shape[1]])
+        return posterior_density(specification, {"model": len(right), "stratum": 1}, patterns).potential
+
+    with jax.enable_x64(True):
+        first = potential(recht_et_al(), right[0])
+        assert potential(recht_et_al(), right[1, :, :50]) is first
+        assert potential(recht_et_al(), right[0, :3]) is not first
+        other = Specification(independent(), logistic(), normal())
+        assert potential(other, right[0]) is not first
+        # Numbers that are arrays cannot be compared.
+        known = Specification(np.zeros(4), probit(), normal())
+        assert potential(known, right[0]) is not potential(known, right[0])
+        assert potential(known, right[0]).size < first.size
 
 
 @pytest.fixture(scope="module")

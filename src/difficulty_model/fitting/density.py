@@ -33,7 +33,7 @@ FlatDraws = Float[Array, "draw unknown"]
 
 
 KEPT = 4
-"""Specifications of which the compiled functions are kept: each takes some hundred megabytes."""
+"""Specifications, with sizes, of which what was compiled is kept: for many fits of one, of which some others come."""
 
 
 @dataclass(frozen=True, eq=False)
