@@ -97,8 +97,8 @@ def test_filling_up_changes_no_likelihood(name: str):
     specification = narrowed(CASES[name].specification)
     world = draw_world(specification, models=4, images=40, random_seed=0)
     patterns = patterns_of(world.responses, specification)
-    filled = filled_up(patterns, 50)
-    assert filled.chunks.responses.shape[1] == 50 > patterns.chunks.responses.shape[1]
+    filled = filled_up(patterns, 128)
+    assert filled.chunks.responses.shape[1] == 128 > patterns.chunks.responses.shape[1]
     places = np.asarray(patterns.chunks.responses).reshape(-1, 4)[patterns.of_image]
     np.testing.assert_array_equal(np.asarray(filled.chunks.responses).reshape(-1, 4)[filled.of_image], places)
     with jax.enable_x64(True):
