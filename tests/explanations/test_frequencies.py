@@ -21,6 +21,7 @@ SKILL = np.array([-1.0, 0.5, 2.0])
 GRID = (np.arange(20_000) + 0.5) / 20_000
 ALL = (naive, jackknife, beta_mixture)
 
+
 def right_at(frequency: np.ndarray) -> np.ndarray:
     """Return the probabilities that models are right on images of these frequencies, (model, image)."""
     return expit(SKILL[:, None] + 5 * (frequency - 0.6))

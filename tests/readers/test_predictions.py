@@ -78,9 +78,6 @@ def cell(responses: Responses, name: str, model: str, image: str) -> int:
     return int(responses.dataset[name].sel(model=model, image=image))
 
 
-# What is read ---------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("top_k", [1, 3, 5])
 def test_right_is_the_label_among_the_first_k(tmp_path: Path, seed: int, top_k: int):
@@ -224,9 +221,6 @@ def test_the_command_imports_a_folder(tmp_path: Path, monkeypatch: pytest.Monkey
     loaded = load_responses(output)
     direct = read_predictions(tmp_path / "predictions", test_sets=["old", "new"], top_k=5)
     assert loaded.dataset.equals(direct.dataset)
-
-
-# What is refused ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("columns", "images", "how"), [
