@@ -119,3 +119,26 @@ def changed(content: Any, at: tuple[Any, ...], value: object) -> Any:
     else:
         inner[at[-1]] = value
     return content
+
+
+def wherever_it_is_wrong(
+    explanation: Explanation, evidence: Evidence, content: Any, folder: Path, *, rows: Sequence[int] | None = None
+) -> int:
+    """Put every hostile value in every place of a file, or of these of its `rows`; return how often it was refused.
+
+    What is not refused has to have a finite effect; what is, to be told of with the file.
+    """
+    refused = 0
+    for at in places(content):
+        if rows is not None and at[:1] == ("rows",) and len(at) > 1 and at[1] not in rows:
+            continue
+        for value in [*HOSTILE, ...] if at else HOSTILE:
+            examination = found(explanation, evidence, stored(folder, changed(content, at, value)))
+            if examination.effect is None:
+                refused += 1
+                assert examination.text.startswith("Wrong file: ")
+                assert "experiment.json" in examination.text
+                examination.text.encode()
+            else:
+                assert np.isfinite(points(examination)).all()
+    return refused

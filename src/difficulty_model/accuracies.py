@@ -11,7 +11,7 @@ from difficulty_model.files import written_whole
 from difficulty_model.records import (
     history_of,
     holds_variable,
-    load_dataset,
+    load_record,
     require_provenance,
     require_variables,
 )
@@ -81,11 +81,7 @@ def load_accuracies(path: Path | str) -> Accuracies:
     InputError
         If the file does not exist, is not netCDF4, or does not hold valid accuracies.
     """
-    dataset = load_dataset(path, "accuracy", "accuracies, as `difficulty-model import` writes them")
-    try:
-        return Accuracies(dataset)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    return load_record(path, "accuracy", "accuracies, as `difficulty-model import` writes them", Accuracies)
 
 
 def holds_accuracies(path: Path | str) -> bool:

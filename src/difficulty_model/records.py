@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import h5py
 import numpy as np
@@ -11,6 +12,8 @@ import xarray as xr
 
 from difficulty_model.errors import InputError
 from difficulty_model.files import existing
+
+Record = TypeVar("Record")
 
 _DENSEST = 1032
 """Deflate, which compresses netCDF4, makes nothing smaller than by this factor."""
@@ -52,9 +55,21 @@ def as_history(lines: Sequence[str]) -> str:
     return json.dumps(list(lines))
 
 
-def load_dataset(path: Path | str, variable: str, expected: str) -> xr.Dataset:
-    """Read the dataset of a netCDF4 file that somebody made; otherwise as `load_tree`."""
-    return load_tree(path, variable, expected).to_dataset()
+def load_record(path: Path | str, variable: str, expected: str, record: Callable[[xr.Dataset], Record]) -> Record:
+    """Return the record of the dataset in a netCDF4 file that somebody made; otherwise as `load_tree`.
+
+    Parameters
+    ----------
+    path, variable, expected
+        As `load_tree` takes them.
+    record
+        The record of a dataset; what is wrong with the dataset it says by an `InputError`, to which the path is added.
+    """
+    dataset = load_tree(path, variable, expected).to_dataset()
+    try:
+        return record(dataset)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def load_tree(path: Path | str, member: str, expected: str) -> xr.DataTree:
@@ -97,7 +112,7 @@ def load_tree(path: Path | str, member: str, expected: str) -> xr.DataTree:
 
 
 def holds_variable(path: Path | str, variable: str) -> bool:
-    """Return whether a path is a netCDF4 file with this variable; `load_dataset` says why it is not."""
+    """Return whether a path is a netCDF4 file with this variable; `load_record` says why it is not."""
     try:
         with h5py.File(path) as file:
             return variable in file

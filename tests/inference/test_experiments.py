@@ -21,11 +21,11 @@ from difficulty_inference.experiments.new_data import ARMS, PAIRS, train_on_new
 from difficulty_inference.experiments.result import Result
 from difficulty_inference.experiments.training import right_answers
 from difficulty_inference.importing import Code
-from difficulty_inference.manifest import NAME, Manifest, array_content, content_id, write_manifest
 from difficulty_inference.predictions import path_of, read_predictions
 from difficulty_inference.running import Run, run
 from difficulty_inference.test_sets import TestSet
 from difficulty_model.errors import InputError
+from image_arrays import written
 
 CENTRES = np.random.default_rng(7).normal(0, 28, (4, 9))
 
@@ -105,17 +105,6 @@ def drawn(seed: Sequence[int], images: int, *, shift: float = 0, noise: float = 
     labels = random.integers(0, 4, images)
     pixels = 128 + CENTRES[labels] + shift + random.normal(0, noise, (images, 9))
     return np.clip(np.round(pixels), 0, 255).astype(np.uint8).reshape(images, 3, 3), labels
-
-
-def written(folder: Path, name: str, images: np.ndarray, labels: np.ndarray) -> TestSet:
-    (folder / name).mkdir()
-    np.save(folder / name / "images.npy", images)
-    manifest = Manifest(
-        np.array([content_id(array_content(image)) for image in images]),
-        np.array([f"images.npy[{row}]" for row in range(len(images))]), labels,
-    )
-    write_manifest(manifest, folder / name / NAME)
-    return TestSet(name, manifest, folder / name)
 
 
 def entry(

@@ -18,9 +18,10 @@ from difficulty_inference.arithmetic import arithmetic_on
 from difficulty_inference.experiments.discriminator import discriminate, permutation_p_value
 from difficulty_inference.experiments.features import Features, model_features, pixel_features
 from difficulty_inference.importing import Code
-from difficulty_inference.manifest import Manifest, array_content, content_id
+from difficulty_inference.manifest import Manifest
 from difficulty_inference.test_sets import TestSet
 from difficulty_model.errors import InputError
+from image_arrays import written
 
 QUICK = Code("sklearn.neighbors:NearestCentroid", Path())
 NOWHERE = {"features": "made up"}
@@ -40,14 +41,6 @@ def features(name: str, ids: Sequence[str], values: np.ndarray) -> Features:
 def simulated(name: str, seed: Sequence[int], images: int, *, mean: float = 0, sd: float = 1) -> Features:
     values = np.random.default_rng(seed).normal(mean, sd, (images, 5))
     return features(name, [f"{name} {i}" for i in range(images)], values)
-
-
-def written(folder: Path, name: str, images: np.ndarray) -> TestSet:
-    (folder / name).mkdir()
-    np.save(folder / name / "images.npy", images)
-    ids = np.array([content_id(array_content(image)) for image in images])
-    paths = np.array([f"images.npy[{row}]" for row in range(len(images))])
-    return TestSet(name, Manifest(ids, paths, np.zeros(len(images), np.int64)), folder / name)
 
 
 class Parrot:

@@ -17,9 +17,10 @@ pytest.importorskip("sklearn")
 from difficulty_inference.experiments import neighbours as neighbours_module
 from difficulty_inference.experiments.features import Features, pixel_features
 from difficulty_inference.experiments.neighbours import nearest_in_training
-from difficulty_inference.manifest import Manifest, array_content, content_id
+from difficulty_inference.manifest import Manifest
 from difficulty_inference.test_sets import TestSet
 from difficulty_model.errors import InputError
+from image_arrays import written
 
 
 @pytest.fixture(autouse=True)
@@ -36,14 +37,6 @@ def features(name: str, values: np.ndarray, ids: Sequence[str] | None = None) ->
 
 def drawn(seed: int, name: str, images: int, *, size: int = 5, scale: float = 1) -> Features:
     return features(name, np.random.default_rng([seed, *name.encode()]).normal(0, scale, (images, size)))
-
-
-def written(folder: Path, name: str, images: np.ndarray) -> TestSet:
-    (folder / name).mkdir()
-    np.save(folder / name / "images.npy", images)
-    ids = np.array([content_id(array_content(image)) for image in images])
-    paths = np.array([f"images.npy[{row}]" for row in range(len(images))])
-    return TestSet(name, Manifest(ids, paths, np.zeros(len(images), np.int64)), folder / name)
 
 
 @settings(max_examples=50, deadline=None)  # the first search loads libraries

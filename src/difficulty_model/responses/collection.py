@@ -10,7 +10,7 @@ import xarray as xr
 
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.files import written_whole
-from difficulty_model.records import as_history, history_of, load_dataset
+from difficulty_model.records import as_history, history_of, load_record
 from difficulty_model.responses.intervals import clopper_pearson
 from difficulty_model.responses.validity import (
     NOT_STORED,
@@ -371,8 +371,4 @@ def load_responses(path: Path | str) -> Responses:
     InputError
         If the file does not exist, is not netCDF4, or does not hold valid responses.
     """
-    dataset = load_dataset(path, "right", "responses, as `difficulty-model import` writes them")
-    try:
-        return Responses(dataset)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    return load_record(path, "right", "responses, as `difficulty-model import` writes them", Responses)
