@@ -278,8 +278,8 @@ def test_without_counts_they_ask_for_them(tmp_path: Path):
     ("many", "10", "'many' in row 6; expected a number"),
 ])
 def test_counts_that_cannot_be_are_told(tmp_path: Path, selected: str, asked: str, said: str):
-    evidence = evidence_of(simulated(np.random.default_rng(9), one(NEW), 10), tmp_path / "whole.csv")
-    rows = [f"i{i},3,10" for i in range(20)]
+    evidence = evidence_of(simulated(np.random.default_rng(9), one(NEW), 20), tmp_path / "whole.csv")
+    rows = [f"i{i},3,10" for i in range(40)]
     rows[5] = f"i5,{selected},{asked}"
     evidence.files["counts"].write_text("\n".join(["image,selected,asked", *rows]))
     for explanation in (selection_frequency, frequency_noise):
@@ -288,12 +288,12 @@ def test_counts_that_cannot_be_are_told(tmp_path: Path, selected: str, asked: st
 
 
 def test_tables_that_lack_something_are_told(tmp_path: Path):
-    evidence = evidence_of(simulated(np.random.default_rng(9), one(NEW), 10), tmp_path / "counts.csv")
+    evidence = evidence_of(simulated(np.random.default_rng(9), one(NEW), 20), tmp_path / "counts.csv")
     table = evidence.files["counts"]
     for head, rows, said in (
-        ("image,selected,shown", [f"i{i},3,10" for i in range(20)], "no column 'asked' but 'selected', 'shown'"),
-        ("image,selected,asked", [f"i{i},3,10" for i in range(18)], "no counts of 2 of the 20 images.*'i18'"),
-        ("image,selected,asked", [f"i{i % 19},3,10" for i in range(20)], "'i0' more than once"),
+        ("image,selected,shown", [f"i{i},3,10" for i in range(40)], "no column 'asked' but 'selected', 'shown'"),
+        ("image,selected,asked", [f"i{i},3,10" for i in range(38)], "no counts of 2 of the 40 images.*'i38'"),
+        ("image,selected,asked", [f"i{i % 39},3,10" for i in range(40)], "'i0' more than once"),
         ("id,selected,asked", ["i0,3,10"], "'image'"),
     ):
         table.write_text("\n".join([head, *rows]))

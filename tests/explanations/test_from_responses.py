@@ -27,6 +27,7 @@ from difficulty_model.explanations import (
     two_subpopulations,
 )
 from difficulty_model.explanations.effect import Effect, Interval
+from difficulty_model.explanations.evidence import FEWEST
 from difficulty_model.explanations.examination import verdict_of
 from difficulty_model.family import recht_et_al
 from difficulty_model.fitting import Fit
@@ -35,6 +36,7 @@ from told import told
 from worlds import simulate
 
 SKILL = np.linspace(-1.0, 2.5, 12)
+MODELS = [f"m{j}" for j in range(len(SKILL))]
 
 
 def evidence_of(right: np.ndarray, in_new: np.ndarray, *, labels: Any = None, seed: int = 0) -> Evidence:
@@ -301,14 +303,26 @@ def test_what_is_lacking_and_what_is_wrong_is_said(tmp_path: Path):
         gather(evidence.responses, "old", "nwe")
 
 
-def test_models_run_on_one_test_set_alone_are_left_out():
+def shown_of_new(images: dict[str, int]) -> Responses:
+    """Responses of which models saw the first so many images of the new test set alone."""
     evidence = of_classes(0, EVEN, harder=0.5, images=200)
     shown = np.ones(evidence.responses.right.shape, int)
-    shown[2, evidence.in_new] = 0
-    responses = Responses(evidence.responses.dataset.assign(
+    for model, seen in images.items():
+        shown[evidence.responses.models.index(model), np.flatnonzero(evidence.in_new)[seen:]] = 0
+    return Responses(evidence.responses.dataset.assign(
         shown=(("model", "image"), shown), right=(("model", "image"), evidence.responses.right * shown),
     ))
-    assert "m2" not in gather(responses, "old", "new").responses.models
+
+
+def test_models_run_on_hardly_any_image_of_a_test_set_are_left_out():
+    left = gather(shown_of_new({"m2": 0, "m3": FEWEST - 1, "m4": FEWEST}), "old", "new")
+    assert set(MODELS) - set(left.responses.models) == {"m2", "m3"}
+    assert np.isfinite(left.gap.draws).all()
+
+
+def test_a_gap_of_hardly_any_images_is_refused():
+    with pytest.raises(InputError, match=r"at least 20 images of both 'old' and 'new'; at most on \d+ and 7\. "):
+        gather(shown_of_new(dict.fromkeys(MODELS, 7)), "old", "new")
 
 
 def test_lines_and_curvature_are_those_of_polynomials():

@@ -85,12 +85,13 @@ def test_of_one_test_set_humans_says_what_is_known(shifted: Evidence, tmp_path: 
 
 
 def test_people_may_have_seen_images_that_models_have_not(tmp_path: Path):
-    shown = np.array([[1, 0, 1, 1]])
+    shown = np.array([[0] + [1] * 40])
+    original = np.arange(41) < 21
     responses = Responses.from_arrays(
-        shown, models=["net"], images=["a", "b", "c", "d"], shown=shown,
-        member={"original": np.array([True, True, False, False]), "new": np.array([False, False, True, True])},
+        shown, models=["net"], images=[f"i{i}" for i in range(41)], shown=shown,
+        member={"original": original, "new": ~original},
     )
-    person = Responses.from_arrays(np.ones((1, 1)).astype(int), models=["person"], images=["b"],
+    person = Responses.from_arrays(np.ones((1, 1)).astype(int), models=["person"], images=["i0"],
                                    member={"x": np.ones(1, bool)})
     text = found(humans, gather(responses, "original", "new"), saved(tmp_path, person)).text
     assert text == "Needs responses of people to 'new' too."

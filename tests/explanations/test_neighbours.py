@@ -106,8 +106,8 @@ def test_of_few_new_images_too_one_in_a_hundred_is_found_by_chance(tmp_path: Pat
 
 def test_fewer_than_99_new_images_do_not_show_one_in_a_hundred(tmp_path: Path):
     for news, needed in [(98, True), (99, False)]:
-        evidence = of_images(1, 10, news)
-        examination = found(near_duplicates, evidence, stored(tmp_path, neighbours(evidence, np.ones(10 + news))))
+        evidence = of_images(1, 20, news)
+        examination = found(near_duplicates, evidence, stored(tmp_path, neighbours(evidence, np.ones(20 + news))))
         assert examination.text.startswith("Needs at least 99 new images") == needed
         assert ("there are 98" in examination.text) == needed
         assert needed or examination.text.startswith("0.0% of the images")  # all are equally near

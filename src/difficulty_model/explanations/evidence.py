@@ -18,6 +18,9 @@ from difficulty_model.types import MODEL, BoolArray
 RESAMPLES = 400
 """Of the images; ends of 90% and 95% intervals are then off by about a twentieth and a tenth of a standard error."""
 
+FEWEST = 20
+"""Images of a test set that a model has to be run on: a resample lacks all of n images once in e^n times."""
+
 Copies = Float[np.ndarray, "resample image"]
 """How often each image stands in each resample."""
 
@@ -33,7 +36,7 @@ class Evidence:
     Attributes
     ----------
     responses : Responses
-        Of the models that were run on both test sets, to these two alone, the original one first.
+        Of the models that were run on enough of both test sets, to these two alone, the original one first.
     fit : Fit or None
         Of at least both test sets.
     files : mapping of str to Path
@@ -172,14 +175,16 @@ def gather(
     Raises
     ------
     InputError
-        If a test set does not exist, the two are the same, or no model was run on both.
+        If a test set does not exist, the two are the same, or no model was run on at least `FEWEST` images of both.
     """
     if original == new:
         raise InputError(f"a gap is between two different test sets; got {original!r} twice. There are "
                          f"{', '.join(map(repr, responses.test_sets))}")
     pair = responses.select(test_sets=[original, new])
-    run = np.array([pair.shown[:, mask].any(1) for mask in pair.member]).all(0)
-    if not run.any():
-        raise InputError(f"no model was run on both {original!r} and {new!r}")
-    names = np.array(pair.models)[run].tolist()
+    run = np.array([pair.shown[:, mask].sum(1) for mask in pair.member])
+    enough = (run >= FEWEST).all(0)
+    if not enough.any():
+        raise InputError(f"no model was run on at least {FEWEST} images of both {original!r} and {new!r}; at most on "
+                         f"{run[0].max()} and {run[1].max()}. Intervals over fewer images would say nothing")
+    names = np.array(pair.models)[enough].tolist()
     return Evidence(Responses(pair.dataset.sel({MODEL: names})), fit, dict(files or {}), random_seed)

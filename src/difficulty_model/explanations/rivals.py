@@ -153,7 +153,7 @@ def compare_rivals(
     Raises
     ------
     InputError
-        If a test set does not exist, the two are the same, or no model was run on both.
+        If a test set does not exist, the two are the same, or no model was run on enough images of both.
     """
     pair = gather(responses, original, new).responses
     fits = {

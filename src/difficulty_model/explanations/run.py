@@ -156,8 +156,8 @@ def explain(
     Raises
     ------
     InputError
-        If a test set was not fitted, the two are the same, no model was run on both, or a file has a name that no
-        explanation asks for.
+        If a test set was not fitted, the two are the same, no model was run on enough images of both, or a file has
+        a name that no explanation asks for.
     """
     every = list(explanations)
     known = {getattr(one, "FILE", None) for one in every}
