@@ -181,10 +181,17 @@ def gather(
         raise InputError(f"a gap is between two different test sets; got {original!r} twice. There are "
                          f"{', '.join(map(repr, responses.test_sets))}")
     pair = responses.select(test_sets=[original, new])
-    run = np.array([pair.shown[:, mask].sum(1) for mask in pair.member])
-    enough = (run >= FEWEST).all(0)
-    if not enough.any():
+    known = of_models_run_on_all(pair)
+    if known is None:
+        most = [pair.shown[:, mask].sum(1).max() for mask in pair.member]
         raise InputError(f"no model was run on at least {FEWEST} images of both {original!r} and {new!r}; at most on "
-                         f"{run[0].max()} and {run[1].max()}. Intervals over fewer images would say nothing")
-    names = np.array(pair.models)[enough].tolist()
-    return Evidence(Responses(pair.dataset.sel({MODEL: names})), fit, dict(files or {}), random_seed)
+                         f"{most[0]} and {most[1]}. Intervals over fewer images would say nothing")
+    return Evidence(known, fit, dict(files or {}), random_seed)
+
+
+def of_models_run_on_all(responses: Responses) -> Responses | None:
+    """Return responses of the models that were run on at least `FEWEST` images of every test set, if there are any."""
+    run = np.array([responses.shown[:, mask].sum(1) >= FEWEST for mask in responses.member]).all(0)
+    if not run.any():
+        return None
+    return Responses(responses.dataset.sel({MODEL: np.array(responses.models)[run].tolist()}))

@@ -9,13 +9,13 @@ from scipy.stats import norm
 
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.explanations.effect import Effect
-from difficulty_model.explanations.evidence import Copies, Evidence, NotTestableError
+from difficulty_model.explanations.evidence import FEWEST, Copies, Evidence, NotTestableError, of_models_run_on_all
 from difficulty_model.explanations.examination import Outcome
 from difficulty_model.law import least_squares, probit
 from difficulty_model.observed import off_the_edges
 from difficulty_model.readers import read_numbers
 from difficulty_model.responses import Responses
-from difficulty_model.types import MODEL, TEST_SET
+from difficulty_model.types import TEST_SET
 
 NAME = "sampling strategy"
 QUESTION = "Would there be no gap, had the new images been chosen to be selected as often as the original ones?"
@@ -73,11 +73,11 @@ def _with_further(
     if len(names) < 3 or np.ptp(frequency[1:]) == 0:
         raise NotTestableError("a fit with a further new test set, of another mean selection frequency, which "
                                f"{path} has too")
-    responses = fitted.select(test_sets=names, models=evidence.responses.models)
-    run = np.array([responses.shown[:, mask].any(1) for mask in responses.member]).all(0)
-    if not run.any():
-        raise NotTestableError(f"models that were run on all of {', '.join(map(repr, names))}")
-    return Responses(responses.dataset.sel({MODEL: np.array(responses.models)[run].tolist()})), frequency
+    responses = of_models_run_on_all(fitted.select(test_sets=names, models=evidence.responses.models))
+    if responses is None:
+        raise NotTestableError(f"models that were run on {FEWEST} images at least of each of "
+                               f"{', '.join(map(repr, names))}")
+    return responses, frequency
 
 
 def _at(
