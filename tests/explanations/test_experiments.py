@@ -126,6 +126,36 @@ def test_what_is_learned_from_new_images_is_what_the_shift_takes(shifted: Eviden
     assert len(part.table) == 3 * 4  # two models and their mean; three arms and a difference
 
 
+@pytest.mark.parametrize("certain", [True, False])
+@pytest.mark.parametrize("others", [1, 10**9])
+def test_chance_in_folds_is_that_of_original_images_and_of_training_again(tmp_path: Path, certain: bool, others: int):
+    """Where nearly all images on the folds are the original ones, gap and drop are of the same images."""
+    rng = np.random.default_rng(8)
+    share = rng.uniform(0, 1, 4000)
+    share = np.round(share) if certain else share
+
+    def answered(images: slice) -> np.ndarray:
+        return rng.random((5, len(share[images]))) < share[images]
+
+    original, new = slice(3000), slice(3000, 4000)
+    responses = Responses.from_arrays(
+        answered(slice(4000)), models=[f"m{j}" for j in range(5)], images=[f"i{i}" for i in range(4000)],
+        member={"original": np.arange(4000) < 3000, "new": np.arange(4000) >= 3000},
+    )
+    chance = float(responses.right[:, original].mean(0).std()) / np.sqrt(3000)
+    content = folds(0.05)
+    content["sets"][0]["used"] = others
+    for estimate in content["estimates"]:
+        if estimate["quantity"] == "folds":
+            estimate["standard_error"] = chance if others == 1 else 0.0
+    effect = found(cross_validation, gather(responses, "original", "new"), stored(tmp_path, content)).effect
+    assert effect is not None
+    again = np.std([100 * (answered(new).mean() - answered(new).mean()) for _ in range(400)])
+    expected = np.hypot(again, 0 if others == 1 else 100 * chance)
+    # Both are of 400 draws, whose standard errors are 3.5%.
+    assert effect.draws.std() == pytest.approx(expected, rel=0.2, abs=0.02)
+
+
 def test_a_gap_that_is_gone_on_folds_was_luck(shifted: Evidence, tmp_path: Path):
     gap = shifted.gap.points.mean()
     lucky = found(cross_validation, shifted, stored(tmp_path, folds(0.0)))

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.linalg import block_diag
 from scipy.special import expit
 from scipy.stats import beta, betabinom
 
@@ -98,14 +99,21 @@ def gathered(seen: Seen) -> Cells:
     return Cells(kinds[0].astype(float), kinds[1].astype(float), images[None], counts[None], shown[None])
 
 
-def expected(new: Frequencies, annotators: int, slope: float) -> Cells:
-    """Return the cells of endlessly many images, of models that are right with probability 0.2 + slope · s."""
-    k = np.arange(annotators + 1.0)
-    parameters = [of.parameters for of in (ORIGINAL, new)]
-    images = 1e9 * np.stack([betabinom.pmf(k, annotators, *ab) for ab in parameters])
-    mean = np.stack([(a + k) / (a + b + annotators) for a, b in parameters])
-    right = images * (0.2 + slope * mean)
-    return Cells(k, np.full(len(k), float(annotators)), images[None], right[None, ..., None], images[None, ..., None])
+def expected(new: Frequencies, annotators: int, slope: float, of_original: int | None = None) -> Cells:
+    """Return the cells of endlessly many images, of models that are right with probability 0.2 + slope · s.
+
+    The original ones were seen by as many annotators, or by others.
+    """
+    by_set = [of_original or annotators, annotators]
+    k = [np.arange(n + 1.0) for n in by_set]
+    a, b = np.transpose([of.parameters for of in (ORIGINAL, new)])
+    of_set = [1e9 * betabinom.pmf(k[one], by_set[one], a[one], b[one]) for one in range(2)]
+    rate = [0.2 + slope * (a[one] + k[one]) / (a[one] + b[one] + by_set[one]) for one in range(2)]
+    images, right = (
+        block_diag(*of)[None] for of in (of_set, [one * other for one, other in zip(of_set, rate, strict=True)])
+    )
+    asked = np.repeat(by_set, [len(of) for of in k]).astype(float)
+    return Cells(np.concatenate(k), asked, images, right[..., None], images[..., None])
 
 
 def evidence_of(seen: Seen, table: Path, seed: int = 0) -> Evidence:
@@ -123,15 +131,16 @@ def evidence_of(seen: Seen, table: Path, seed: int = 0) -> Evidence:
 
 @pytest.mark.parametrize("annotators", [5, 10, 20])
 @pytest.mark.parametrize("slope", [0.7, -0.2])
-def test_a_linear_curve_has_a_closed_form(annotators: int, slope: float):
-    """Of n annotators, a beta distribution of a + b = K lets n / (n + K) be seen."""
+@pytest.mark.parametrize("of_original", [None, 7])
+def test_a_linear_curve_has_a_closed_form(annotators: int, slope: float, of_original: int | None):
+    """Of n annotators, a beta distribution of a + b = K lets n / (n + K) be seen, however many saw the original."""
     truth, strength = 100 * slope * (ORIGINAL.mean - NEW.mean), sum(NEW.parameters)
-    cells = expected(NEW, annotators, slope)
+    cells = expected(NEW, annotators, slope, of_original)
 
     def seen(n: int) -> float:
         return n / (n + strength)
 
-    if annotators <= 10:
+    if annotators <= 10 and of_original is None:  # more or others share bins
         assert naive(cells)[0, 0] == pytest.approx(truth * seen(annotators), rel=1e-4)
     inverse = 1 / (annotators - np.arange(3.0))
     corrected = np.polyfit(inverse, [seen(annotators - number) for number in range(3)], 2)[-1]

@@ -17,14 +17,18 @@ SKILL = np.array([-0.5, 0.0, 0.5, 1.0])
 FREQUENCY = {"old": 0.7, "new": 0.6, "often": 0.8, "at all": 0.95}
 
 
-def chosen(seed: int, *, harder: float, images: int = 3000) -> Evidence:
-    """Return test sets in which probits go with the mean frequency, beside harder new images."""
+def chosen(seed: int, *, harder: float, images: int = 3000, run_on_all: int = 4) -> Evidence:
+    """Return test sets in which probits go with the mean frequency, beside harder new images.
+
+    So many models were run on the further sets too.
+    """
     rng = np.random.default_rng(seed)
     of = np.repeat(np.arange(len(FREQUENCY)), images)
     frequency = np.array(list(FREQUENCY.values()))[of]
     right = rng.random((4, len(of))) < norm.cdf(SKILL[:, None] + 3 * (frequency - 0.7) - harder * (of > 0))
+    shown = (np.arange(4)[:, None] < run_on_all) | (of < 2)
     responses = Responses.from_arrays(
-        right, models=[f"m{j}" for j in range(4)], images=[f"i{i}" for i in range(len(of))],
+        right & shown, shown=shown, models=[f"m{j}" for j in range(4)], images=[f"i{i}" for i in range(len(of))],
         member={name: of == k for k, name in enumerate(FREQUENCY)},
     )
     fit = told(responses, recht_et_al(), {"skill": SKILL, "population.mean": np.zeros(4), "population.sd": np.ones(4)})
@@ -87,6 +91,14 @@ def test_what_is_lacking_or_wrong_is_told(tmp_path: Path, text: str, said: str):
     found = examine(sampling_strategy, with_table(chosen(2, harder=0.5, images=50), tmp_path, text))
     assert found.verdict == "not testable"
     assert re.search(said, found.text), found.text
+
+
+def test_models_that_were_not_run_on_all_sets_are_left_out(tmp_path: Path):
+    some = examine(sampling_strategy, with_table(chosen(4, harder=0.5, images=50, run_on_all=2), tmp_path)).effect
+    assert some is not None
+    assert some.models == ("m0", "m1")
+    none = examine(sampling_strategy, with_table(chosen(4, harder=0.5, images=50, run_on_all=0), tmp_path))
+    assert none.text.startswith("Needs models that were run on 20 images at least of each of 'old', 'new', 'often', ")
 
 
 def test_without_a_fit_or_a_file_it_asks_for_them(tmp_path: Path):
