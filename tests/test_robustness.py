@@ -1,7 +1,9 @@
 """Robustness, dominance and agreement, against loops over models and pairs, and in worlds whose truth is known."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,6 +29,8 @@ def test_each_model_is_judged_by_the_line_through_the_others():
         line = np.polyfit(x[others], y[others], 1)
         expected = norm.cdf(np.polyval(line, x[j]))
         assert table.loc[model, "points"] == pytest.approx(100 * (accuracies[1, j] - expected), abs=1e-3)
+        told = table.loc[model, ["original", "new", "expected"]].tolist()
+        assert told == pytest.approx([*accuracies[:, j], expected], abs=1e-5)
 
 
 def test_dominance_counts_pairs():
@@ -70,6 +74,60 @@ def test_intervals_hold_no_robustness_and_find_one():
 def test_too_few_models_are_told():
     with pytest.raises(InputError, match="at least 4"):
         effective_robustness(RESPONSES.select(models=["m1", "m2", "m3"]), "old", "new")
+
+
+def test_models_that_have_no_probits_are_left_out():
+    right = RESPONSES.right.copy()
+    right[2, RESPONSES.member[0]] = 0
+    one = Responses(RESPONSES.dataset.assign(right=(("model", "image"), right)))
+    expected = effective_robustness(one.select(exclude=["m2"]), "old", "new")
+    assert effective_robustness(one, "old", "new").equals(expected)
+
+
+def test_models_of_one_accuracy_are_told():
+    same = Responses.from_arrays(
+        np.tile([1, 0, 1, 0], (5, 1)), models=list("abcde"), images=list("ijkl"),
+        member={"old": np.arange(4) < 2, "new": np.arange(4) >= 2},
+    )
+    with pytest.raises(InputError, match="all 5 models have the same accuracy on 'old'"):
+        effective_robustness(same, "old", "new")
+
+
+Commanded = Callable[[Responses], tuple[str, dict[str, Any]]]
+
+
+@pytest.fixture
+def commanded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Commanded:
+    """A function that runs the command, and returns what it prints for people, and for programs."""
+    def run(responses: Responses) -> tuple[str, dict[str, Any]]:
+        responses.save(tmp_path / "r.nc")
+        command = ["difficulty-model", "robustness", str(tmp_path / "r.nc"), "--from", "old", "--to", "new"]
+        printed = []
+        for arguments in (command, [*command, "--json"]):
+            monkeypatch.setattr("sys.argv", arguments)
+            with pytest.raises(SystemExit) as stopped:
+                main()
+            assert not stopped.value.code
+            printed.append(capsys.readouterr().out)
+        return printed[0], json.loads(printed[1], parse_constant=pytest.fail)
+
+    return run
+
+
+def test_models_that_share_no_image_do_not_dominate(commanded: Commanded):
+    apart = np.arange(400) % 4 == np.arange(4)[:, None]
+    right = apart & (np.random.default_rng(0).random((4, 400)) < np.array([0.3, 0.5, 0.6, 0.8])[:, None])
+    responses = Responses.from_arrays(
+        right, shown=apart, models=list("abcd"), images=[f"i{i}" for i in range(400)],
+        member={"old": np.arange(400) < 200, "new": np.arange(400) >= 200},
+    )
+    assert dominance(responses)[["pairs"]].to_numpy().tolist() == [[0], [0]]
+    printed, plain = commanded(responses)
+    assert "old: no two models were run on the same images" in printed
+    assert plain["dominance"][0]["weaker_alone"] is None
+    assert "predicted classes" in plain["no_agreement"]
 
 
 def test_one_test_set_is_told():
@@ -213,20 +271,9 @@ def test_what_agreement_lacks_is_told(responses: Responses, message: str):
 
 
 @pytest.mark.parametrize(("responses", "told"), [(CLASSES, "15 pairs"), (without_classes(), "No agreement: these")])
-def test_the_command_prints_agreement_or_what_it_needs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], responses: Responses, told: str
-):
-    responses.save(tmp_path / "r.nc")
-    command = ["difficulty-model", "robustness", str(tmp_path / "r.nc"), "--from", "old", "--to", "new"]
-    printed = []
-    for arguments in (command, [*command, "--json"]):
-        monkeypatch.setattr("sys.argv", arguments)
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        assert not stopped.value.code
-        printed.append(capsys.readouterr().out)
-    assert told in printed[0]
-    found = json.loads(printed[1])
+def test_the_command_prints_agreement_or_what_it_needs(commanded: Commanded, responses: Responses, told: str):
+    printed, found = commanded(responses)
+    assert told in printed
     if "predicted" in responses.dataset:
         assert found["agreement"] == agreement(responses, "old", "new").as_dict()
     else:

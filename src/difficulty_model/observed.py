@@ -69,8 +69,9 @@ def observed_line(responses: Responses, original: str, new: str, *, random_seed:
     Raises
     ------
     InputError
-        If a test set does not exist, or fewer than three models have finite probit accuracies on both.
+        If a test set does not exist, both are one, or fewer than three models have finite probit accuracies on both.
     """
+    require_two(original, new)
     pair = responses.select(test_sets=[original, new])
     right, shown = weighted_counts(pair, np.ones((1, len(pair.images)), np.float32))
     line = _line_through(right[0] / np.maximum(shown[0], 1), shown[0], pair.models)
@@ -78,8 +79,10 @@ def observed_line(responses: Responses, original: str, new: str, *, random_seed:
     lines = []
     for copies in resamples(len(pair.images), BOOTSTRAPS, random_seed=random_seed):
         right, shown = (counts[..., kept] for counts in weighted_counts(pair, copies))
-        accuracy = off_the_edges(right / shown, shown)
-        lines += [_both_lines(a, n) for a, n in zip(accuracy, shown, strict=True)]
+        # Of a model that was run on very few images a resample may have none; it has no line then.
+        whole = (shown > 0).all((1, 2))
+        accuracy = off_the_edges(right[whole] / shown[whole], shown[whole])
+        lines += [_both_lines(a, n) for a, n in zip(accuracy, shown[whole], strict=True)]
     by_squares, by_errors = (
         Line(
             np.asarray(np.std([line.u for line in of_kind], ddof=1)),
@@ -109,6 +112,18 @@ def observed_line_of_accuracies(accuracies: Accuracies, original: str, new: str)
     return _line_through(accuracies.accuracy[:, columns].T, images if images.all() else None, accuracies.models)
 
 
+def require_two(original: str, new: str) -> None:
+    """Refuse one test set in place of two.
+
+    Raises
+    ------
+    InputError
+        If both names are the same.
+    """
+    if original == new:
+        raise InputError(f"both test sets are {original!r}; give two different ones")
+
+
 def _line_through(
     accuracy: Float[np.ndarray, "2 model"], images: Float[np.ndarray, "2 model"] | None, models: list[str]
 ) -> ObservedLine:
@@ -129,7 +144,7 @@ def _line_through(
 def off_the_edges(accuracy: Float[np.ndarray, "..."], images: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Return accuracies kept half a response away from 0 and 1, where probits are infinite.
 
-    For resampled and replicated test sets; models whose observed accuracy is 0 or 1 are left out instead.
+    For resampled and replicated test sets; models whose observed accuracy is 0 or 1 are left out of lines instead.
     """
     return np.clip(accuracy, 0.5 / images, 1 - 0.5 / images)
 

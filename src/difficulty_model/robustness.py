@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from difficulty_model.errors import InputError
 from difficulty_model.law import by_all_others, least_squares, probit
-from difficulty_model.observed import BOOTSTRAPS, off_the_edges, resamples, weighted_counts
+from difficulty_model.observed import BOOTSTRAPS, off_the_edges, require_two, resamples, weighted_counts
 from difficulty_model.posterior import LEVEL
 from difficulty_model.responses import NOT_STORED, Responses
 from difficulty_model.types import MODEL, TEST_SET, IntArray
@@ -46,22 +46,27 @@ def effective_robustness(
     Returns
     -------
     pandas.DataFrame
-        A row per model that was run on both, the most robust first: `model`; `original`, `new` and `expected`
-        accuracies, as shares; `points` beyond the expected, with `low` and `high`.
+        A row per model that is sometimes right and sometimes wrong on both, the most robust first: `model`;
+        `original`, `new` and `expected` accuracies, as shares; `points` beyond the expected, with `low` and `high`.
 
     Raises
     ------
     InputError
-        If a test set does not exist, both are one, or fewer than four models were run on both.
+        If a test set does not exist, both are one, fewer than four models are sometimes right and sometimes wrong on
+        both, or all of them have the same accuracy on the original one.
     """
     pair = _run_on_both(responses, original, new)
+    pair = _of_models(pair, pair.sometimes_right(), "are sometimes right and sometimes wrong on", original, new)
     accuracies = np.concatenate([_accuracies(pair, copies) for copies in _observed_and_resampled(pair, random_seed)])
-    observed, beyond = accuracies[0], _beyond(accuracies)
-    points, draws = beyond[0], beyond[1:]
-    reach = _reach(draws, level)
+    known, truth = accuracies[0]
+    if np.ptp(known) == 0:
+        raise InputError(f"all {len(pair.models)} models have the same accuracy on {original!r}, so that no line tells "
+                         "what to expect of a better one; it needs models of different accuracies")
+    beyond = _beyond(accuracies)
+    points, reach = beyond[0], _reach(beyond[1:], level)
     table = pd.DataFrame({
-        MODEL: pair.models, "original": observed[0, 0], "new": observed[0, 1],
-        "expected": observed[0, 1] - points / 100, "points": points, "low": points - reach, "high": points + reach,
+        MODEL: pair.models, "original": known, "new": truth, "expected": truth - points / 100, "points": points,
+        "low": points - reach, "high": points + reach,
     })
     return table.sort_values("points", ascending=False, ignore_index=True)
 
@@ -75,7 +80,8 @@ def dominance(responses: Responses) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row per test set: `test_set`; `pairs` of models that share images; `weaker_alone`, the share of shared images;
-        `independent`, what it would be if models of the same accuracies erred independently.
+        `independent`, what it would be if models of the same accuracies erred independently; not numbers if there are
+        no pairs.
     """
     rows = []
     for name, mask in zip(responses.test_sets, responses.member, strict=True):
@@ -85,10 +91,10 @@ def dominance(responses: Responses) -> pd.DataFrame:
         pairs = np.triu(shared > 0, 1)
         one, other, together = ((of[pairs] / shared[pairs]).astype(float) for of in (own, own.T, both))
         weaker, stronger = np.minimum(one, other), np.maximum(one, other)
-        rows.append({
-            TEST_SET: name, "pairs": int(pairs.sum()), "weaker_alone": float((weaker - together).mean()),
-            "independent": float((weaker * (1 - stronger)).mean()),
-        })
+        alone, independent = (
+            float(of.mean()) if pairs.any() else np.nan for of in (weaker - together, weaker * (1 - stronger))
+        )
+        rows.append({TEST_SET: name, "pairs": int(pairs.sum()), "weaker_alone": alone, "independent": independent})
     return pd.DataFrame(rows)
 
 
@@ -162,18 +168,24 @@ def agreement(
     if len(judged) < FEWEST:
         raise InputError(f"only {len(judged)} of {len(pair.models)} models have known classes of the same images in "
                          f"both {original!r} and {new!r}; agreement on the line needs at least {FEWEST}")
-    copies = np.concatenate([*_observed_and_resampled(pair, random_seed)])
-    agreed = off_the_edges(_agreements(pair, one, other, copies), shared[:, one, other])
-    accuracies = _accuracies(pair, copies)[..., judged]
-    (x, y), names = probit(accuracies[0]), np.array(pair.models)
-    (known, truth), expected = accuracies[0], norm.cdf(least_squares(*probit(agreed[0])).at(x))
+
+    def shares(copies: Float[np.ndarray, "resample image"]) -> tuple[np.ndarray, np.ndarray]:
+        agreed = off_the_edges(_agreements(pair, one, other, copies), shared[:, one, other])
+        return agreed, _accuracies(pair, copies)[..., judged]
+
+    once, *resampled = _observed_and_resampled(pair, random_seed)
+    (agreed,), (accuracies,) = shares(once)
+    # Of resamples lines alone are kept: all pairs of all of them would take memory that grows with models².
+    lines = zip(*([_lines(of) for of in shares(copies)] for copies in resampled), strict=True)
+    of_resamples = dict(zip(("agreement", "accuracy"), map(np.concatenate, lines), strict=True))
+    (x, y), (known, truth), names = probit(accuracies), accuracies, np.array(pair.models)
+    expected = norm.cdf(least_squares(*probit(agreed)).at(x))
     return Agreement(
         lines=pd.DataFrame([
-            {"of": of, **_line(shares, level)} for of, shares in (("agreement", agreed), ("accuracy", accuracies))
+            {"of": name, **_with_intervals(_lines(of[None])[0], of_resamples[name], level)}
+            for name, of in (("agreement", agreed), ("accuracy", accuracies))
         ]),
-        pairs=pd.DataFrame({
-            MODEL: names[one], "other": names[other], "original": agreed[0, 0], "new": agreed[0, 1],
-        }),
+        pairs=pd.DataFrame({MODEL: names[one], "other": names[other], "original": agreed[0], "new": agreed[1]}),
         models=pd.DataFrame({
             MODEL: names[judged], "original": known, "new": truth, "expected": expected,
             "points": 100 * (truth - expected),
@@ -204,8 +216,8 @@ def _agreements(
 ) -> Float[np.ndarray, "resample 2 pair"]:
     """Return the share of images on which pairs of models predict the same class, with so many copies of each image.
 
-    Pairs are in the order of the first model. The others of one model are compared with it at once, so that memory is
-    that of the responses and not of all pairs.
+    Pairs are in the order of the first model. The others of one model are compared with it at once: comparing images
+    takes memory of the responses, and not of all pairs.
     """
     agreements = np.empty((len(copies), len(pair.member), len(one)))
     for k, mask in enumerate(pair.member):
@@ -227,26 +239,33 @@ def _counts(
     return (copies @ which.T.astype(np.float32)).astype(float)
 
 
-def _line(shares: Float[np.ndarray, "resample 2 point"], level: float) -> dict[str, float]:
-    """Return u and v of the line through probits of shares, with intervals; the first shares are those observed."""
+def _lines(shares: Float[np.ndarray, "resample 2 point"]) -> Float[np.ndarray, "resample 2"]:
+    """Return u and v of the lines through probits of shares."""
     line = least_squares(*probit(shares).swapaxes(0, 1))
+    return np.stack([line.u, line.v], axis=1)
+
+
+def _with_intervals(
+    line: Float[np.ndarray, "2"], draws: Float[np.ndarray, "resample 2"], level: float
+) -> dict[str, float]:
     row = {}
-    for name, values in (("u", line.u), ("v", line.v)):
-        reach = _reach(values[1:], level)
-        row |= {name: values[0], f"{name}_low": values[0] - reach, f"{name}_high": values[0] + reach}
-    return {name: float(value) for name, value in row.items()}
+    for name, value, reach in zip("uv", line.tolist(), _reach(draws, level).tolist(), strict=True):
+        row |= {name: value, f"{name}_low": value - reach, f"{name}_high": value + reach}
+    return row
 
 
 def _run_on_both(responses: Responses, original: str, new: str) -> Responses:
     """Return the responses to two test sets of the models that were run on both."""
-    if original == new:
-        raise InputError(f"both test sets are {original!r}; give two different ones")
+    require_two(original, new)
     pair = responses.select(test_sets=[original, new])
-    kept = [m for j, m in enumerate(pair.models) if all(pair.shown[j, mask].any() for mask in pair.member)]
-    if len(kept) < FEWEST:
-        raise InputError(f"only {len(kept)} of {len(pair.models)} models were run on both {original!r} and {new!r}; a "
-                         f"line through the others needs at least {FEWEST}")
-    return pair.select(models=kept)
+    return _of_models(pair, (pair.showings() > 0).all(0), "were run on", original, new)
+
+
+def _of_models(pair: Responses, which: Bool[np.ndarray, "model"], what: str, original: str, new: str) -> Responses:
+    if which.sum() < FEWEST:
+        raise InputError(f"only {which.sum()} of {len(which)} models {what} both {original!r} and {new!r}; a line "
+                         f"through the others needs at least {FEWEST}")
+    return pair.select(models=np.array(pair.models)[which].tolist())
 
 
 def _observed_and_resampled(pair: Responses, random_seed: int) -> Iterator[Float[np.ndarray, "resample image"]]:
@@ -260,8 +279,7 @@ def _accuracies(
 ) -> Float[np.ndarray, "resample 2 model"]:
     """Return accuracies with so many copies of each image, off the edges."""
     right, shown = weighted_counts(pair, copies)
-    images = np.array([pair.shown[:, mask].sum(1, dtype=np.int64) for mask in pair.member])
-    return off_the_edges(right / np.maximum(shown, 1), images)
+    return off_the_edges(right / np.maximum(shown, 1), pair.showings())
 
 
 def _reach(draws: Float[np.ndarray, "resample ..."], level: float) -> Float[np.ndarray, "..."]:

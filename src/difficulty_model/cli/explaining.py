@@ -135,19 +135,20 @@ def robustness(
     robust = effective_robustness(given, from_, to, random_seed=seed)
     pairs = dominance(given.select(test_sets=[from_, to]))
     try:
-        agreed, without = agreement(given, from_, to, random_seed=seed).as_dict(), ""
+        agreed, without = agreement(given, from_, to, random_seed=seed).as_dict(), None
     except InputError as error:
-        agreed, without = None, f"No agreement: {error}."
-    plain = {
-        "from": from_, "to": to, "models": robust.to_dict("records"), "dominance": pairs.to_dict("records"),
-        "agreement": agreed,
-    }
+        agreed, without = None, str(error)
+    plain = json_values({
+        "from": from_, "to": to, "models": robust.to_dict("records"),
+        "left_out": sorted(set(given.models) - set(robust["model"])), "dominance": pairs.to_dict("records"),
+        "agreement": agreed, "no_agreement": without,
+    })
     if as_json:
         print(json.dumps(plain, indent=2))
         return
     print_robustness(plain)
     if agreed is None:
-        out.print(without, markup=False, highlight=False, soft_wrap=True)
+        out.print(f"No agreement: {without}.", markup=False, highlight=False, soft_wrap=True)
     else:
         print_agreement(from_, to, agreed)
 

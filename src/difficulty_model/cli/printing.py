@@ -143,7 +143,13 @@ def print_robustness(plain: dict[str, Any]) -> None:
         beyond = _points({"value": row["points"], "interval": [row["low"], row["high"]]})
         table.add_row(row["model"], *(f"{100 * row[of]:.1f}" for of in ("original", "new", "expected")), beyond)
     out.print(table)
+    if plain["left_out"]:
+        out.print(f"Left out (never right, never wrong, or not run on both): {', '.join(plain['left_out'])}.",
+                  markup=False, highlight=False, soft_wrap=True)
     for row in plain["dominance"]:
+        if not row["pairs"]:
+            out.print(f"{row['test_set']}: no two models were run on the same images", markup=False, highlight=False)
+            continue
         out.print(f"{row['test_set']}: the weaker of two models is right alone on {row['weaker_alone']:.1%} of the "
                   f"images ({row['independent']:.1%} if they erred independently; {row['pairs']} pairs)", markup=False,
                   highlight=False)

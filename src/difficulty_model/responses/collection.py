@@ -328,6 +328,15 @@ class Responses:
         share = cells[:, places] * sizes
         return Strata(names, of_image, share / share.sum(1, keepdims=True))
 
+    def showings(self) -> IntArray:
+        """Return how often each model was shown images of each test set, (test_set, model)."""
+        return np.array([self.shown[:, mask].sum(1, dtype=np.int64) for mask in self.member])
+
+    def sometimes_right(self) -> BoolArray:
+        """Return which models are right and wrong at least once on every test set: probits of others are infinite."""
+        right = np.array([self.right[:, mask].sum(1, dtype=np.int64) for mask in self.member])
+        return ((right > 0) & (right < self.showings())).all(0)
+
     def accuracies(self, *, level: float = 0.95) -> pd.DataFrame:
         """Return every model's observed accuracy on these images, per test set.
 
