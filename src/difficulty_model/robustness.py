@@ -177,13 +177,13 @@ def agreement(
     (agreed,), (accuracies,) = shares(once)
     # Of resamples lines alone are kept: all pairs of all of them would take memory that grows with models².
     lines = zip(*([_lines(of) for of in shares(copies)] for copies in resampled), strict=True)
-    of_resamples = dict(zip(("agreement", "accuracy"), map(np.concatenate, lines), strict=True))
+    of_resamples = list(map(np.concatenate, lines))
     (x, y), (known, truth), names = probit(accuracies), accuracies, np.array(pair.models)
     expected = norm.cdf(least_squares(*probit(agreed)).at(x))
     return Agreement(
         lines=pd.DataFrame([
-            {"of": name, **_with_intervals(_lines(of[None])[0], of_resamples[name], level)}
-            for name, of in (("agreement", agreed), ("accuracy", accuracies))
+            {"of": name, **_with_intervals(_lines(of[None])[0], draws, level)}
+            for name, of, draws in zip(("agreement", "accuracy"), (agreed, accuracies), of_resamples, strict=True)
         ]),
         pairs=pd.DataFrame({MODEL: names[one], "other": names[other], "original": agreed[0], "new": agreed[1]}),
         models=pd.DataFrame({
@@ -258,7 +258,7 @@ def _run_on_both(responses: Responses, original: str, new: str) -> Responses:
     """Return the responses to two test sets of the models that were run on both."""
     require_two(original, new)
     pair = responses.select(test_sets=[original, new])
-    return _of_models(pair, (pair.showings() > 0).all(0), "were run on", original, new)
+    return _of_models(pair, np.asarray((pair.showings() > 0).all(0)), "were run on", original, new)
 
 
 def _of_models(pair: Responses, which: Bool[np.ndarray, "model"], what: str, original: str, new: str) -> Responses:

@@ -110,7 +110,8 @@ def expected(new: Frequencies, annotators: int, slope: float, of_original: int |
     of_set = [1e9 * betabinom.pmf(k[one], by_set[one], a[one], b[one]) for one in range(2)]
     rate = [0.2 + slope * (a[one] + k[one]) / (a[one] + b[one] + by_set[one]) for one in range(2)]
     images, right = (
-        block_diag(*of)[None] for of in (of_set, [one * other for one, other in zip(of_set, rate, strict=True)])
+        np.asarray(block_diag(*of))[None]
+        for of in (of_set, [one * other for one, other in zip(of_set, rate, strict=True)])
     )
     asked = np.repeat(by_set, [len(of) for of in k]).astype(float)
     return Cells(np.concatenate(k), asked, images, right[..., None], images[..., None])

@@ -303,26 +303,81 @@ def test_what_is_lacking_and_what_is_wrong_is_said(tmp_path: Path):
         gather(evidence.responses, "old", "nwe")
 
 
-def shown_of_new(images: dict[str, int]) -> Responses:
-    """Responses of which models saw the first so many images of the new test set alone."""
-    evidence = of_classes(0, EVEN, harder=0.5, images=200)
-    shown = np.ones(evidence.responses.right.shape, int)
-    for model, seen in images.items():
-        shown[evidence.responses.models.index(model), np.flatnonzero(evidence.in_new)[seen:]] = 0
-    return Responses(evidence.responses.dataset.assign(
-        shown=(("model", "image"), shown), right=(("model", "image"), evidence.responses.right * shown),
-    ))
+def limited(evidence: Evidence, model: str, shown: np.ndarray) -> Evidence:
+    """Return evidence of which a model was shown the images so many times."""
+    counts = np.ones(evidence.responses.right.shape, int)
+    counts[evidence.responses.models.index(model)] = shown
+    return gather(Responses(evidence.responses.dataset.assign(
+        shown=(("model", "image"), counts), right=(("model", "image"), evidence.responses.right * counts),
+    )), evidence.original, evidence.new)
+
+
+def test_classes_that_a_model_was_not_run_on_are_left_out_for_it():
+    evidence = of_classes(1, HARD_CLASSES, harder=0.3)
+    known = np.isin(evidence.responses.dataset["label"].values, ["0", "1", "2"])
+    rest = gather(Responses(evidence.responses.dataset.isel(image=known)), "old", "new")
+    every = limited(evidence, "m5", known.astype(int)), rest, evidence
+    effects = [class_imbalance.examine(of).effect for of in every]
+    own, of_rest, whole = (effect.points for effect in effects if effect is not None)
+    assert own[5] == pytest.approx(of_rest[5])
+    assert np.delete(own, 5) == pytest.approx(np.delete(whole, 5))
+
+
+def test_a_class_of_many_showings_of_one_image_is_of_one_image():
+    evidence = of_classes(1, EVEN, harder=0.3, images=200)
+    often = np.where(evidence.in_new, 0, 1)
+    often[np.flatnonzero(evidence.in_new)[0]] = 200
+    assert "m5" not in limited(evidence, "m5", often).responses.models
+
+
+def test_models_that_are_never_right_are_on_no_line():
+    evidence = of_classes(1, EVEN, harder=0.5)
+    without = gather(evidence.responses.select(exclude=["m0"]), "old", "new")
+    right = evidence.responses.right.copy()
+    right[0] = 0
+    broken = gather(Responses(evidence.responses.dataset.assign(right=(("model", "image"), right))), "old", "new")
+    for explanation in (two_subpopulations, adaptive_overfitting):
+        assert explanation.examine(broken).table.equals(explanation.examine(without).table)
+
+
+def test_models_of_one_accuracy_are_on_no_line():
+    right = np.tile(np.arange(4000) % 4 > 0, (6, 1))
+    same = evidence_of(right, np.arange(4000) >= 2000)
+    for explanation in (two_subpopulations, adaptive_overfitting):
+        assert "of different accuracies on 'old'" in examined(explanation, same).text
+
+
+def test_few_models_have_no_interval_over_models(tmp_path: Path):
+    few, years = by_year(3, per_year=0.0)
+    few = gather(few.responses.select(models=[f"m{j}" for j in range(9)]), "old", "new")
+    table = adaptive_overfitting.examine(few).table
+    assert np.isnan(table[["models_low", "models_high"]].to_numpy(float)).all()
+    assert np.isfinite(table[["low", "high"]].to_numpy(float)).all()
+    path = tmp_path / "years.csv"
+    path.write_text("\n".join(["model,year", *(f"{model},{year}" for model, year in years.items())]))
+    with pytest.raises(InputError, match="years of 9 of the 9 models"):
+        adaptive_overfitting.examine(replace(few, files={"years": path}))
+
+
+def test_resamples_of_models_of_one_year_say_nothing_of_years(tmp_path: Path):
+    few = by_year(4, per_year=0.0)[0].responses.select(models=MODELS[:10])
+    path = tmp_path / "years.csv"
+    path.write_text("\n".join(["model,year", *(f"m{j},{2015 + (j == 3)}" for j in range(10))]))
+    row = adaptive_overfitting.examine(gather(few, "old", "new", files={"years": path})).table.iloc[-1]
+    assert np.abs(row[["models_low", "models_high"]].to_numpy(float)).max() < 50
 
 
 def test_models_run_on_hardly_any_image_of_a_test_set_are_left_out():
-    left = gather(shown_of_new({"m2": 0, "m3": FEWEST - 1, "m4": FEWEST}), "old", "new")
+    left = of_classes(0, EVEN, harder=0.5, images=200)
+    for model, seen in {"m2": 0, "m3": FEWEST - 1, "m4": FEWEST}.items():
+        left = limited(left, model, ~left.in_new | (left.in_new.cumsum() <= seen))
     assert set(MODELS) - set(left.responses.models) == {"m2", "m3"}
     assert np.isfinite(left.gap.draws).all()
 
 
 def test_a_gap_of_hardly_any_images_is_refused():
-    with pytest.raises(InputError, match=r"at least 20 images of both 'old' and 'new'; at most on \d+ and 7\. "):
-        gather(shown_of_new(dict.fromkeys(MODELS, 7)), "old", "new")
+    with pytest.raises(InputError, match=r"at least 20 images of both 'old' and 'new'; at most on 7 of both\. "):
+        of_classes(0, EVEN, harder=0.5, images=7)
 
 
 def test_lines_and_curvature_are_those_of_polynomials():

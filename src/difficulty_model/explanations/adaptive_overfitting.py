@@ -28,8 +28,11 @@ LOSING = "a fit with lost skill (difficulty-model fit --skill-loss)"
 
 MODEL_RESAMPLES = 2000
 
-FEWEST_WITH_YEARS = 5
-"""Models; a trend with year beside the line needs three, and has an interval from some more."""
+ROUNDING = 1e-9
+"""Part of a sum of squares below which it is no more than rounding errors."""
+
+FEWEST_RESAMPLED = 10
+"""Models; many resamples of fewer hold hardly more different ones than a line has parameters."""
 
 QUANTITIES = (
     "slope of accuracies", "intercept of accuracies (points)", "u", "v", "curvature of probit accuracies",
@@ -40,6 +43,8 @@ PER_YEAR = "points per year, at equal original accuracy"
 def examine(evidence: Evidence) -> Outcome:
     """Return what models lose beyond the weakest by the trend of their losses with skill, and the lines observed.
 
+    Lines are through the models that are sometimes right and sometimes wrong on both test sets, which have probits.
+
     A fit with lost skill knows the trend from the patterns of right and wrong, which tell a loss of skill from a wider
     population. The weakest model is taken to have lost nothing: what all models lose alike is not identified.
 
@@ -47,7 +52,8 @@ def examine(evidence: Evidence) -> Outcome:
     a year later have more on the new test set than others of the same accuracy on the original one. Had more years of
     testing on it adapted models to it, that would be less than 0.
     """
-    lines, told = _lines(evidence, _years(evidence))
+    on_the_line = evidence.on_the_line()
+    lines, told = _lines(on_the_line, _years(on_the_line))
     found = None if evidence.fit is None else fitted_to(evidence)
     if found is None or found.losing is None:
         text = f"{told}. To tell a loss of skill from harder images needs {LOSING}."
@@ -74,9 +80,9 @@ def _years(evidence: Evidence) -> Float[np.ndarray, "model"] | None:
     known = read_numbers(path, MODEL, "year")
     years = np.array([known.get(model, np.nan) for model in evidence.responses.models])
     found = years[np.isfinite(years)]
-    if len(found) < FEWEST_WITH_YEARS or np.ptp(found) == 0:
+    if len(found) < FEWEST_RESAMPLED or np.ptp(found) == 0:
         raise InputError(f"{path} has the years of {len(found)} of the {len(years)} models, {len(np.unique(found))} "
-                         f"different ones; expected those of at least {FEWEST_WITH_YEARS} models, which are not all of "
+                         f"different ones; expected those of at least {FEWEST_RESAMPLED} models, which are not all of "
                          "one year, under the names that the responses have")
     return years
 
@@ -110,7 +116,7 @@ def _with_intervals(
 ) -> pd.DataFrame:
     """Return quantities of accuracies with intervals over resamples of the images, `low` and `high`, and of the models.
 
-    Recht et al. (2019) have theirs over models.
+    Recht et al. (2019) have theirs over models; they are not numbers where there are few.
 
     Parameters
     ----------
@@ -121,20 +127,22 @@ def _with_intervals(
     quantities
         From accuracies, and the numbers of their models.
     """
-    shown = np.array([evidence.responses.shown[:, mask].sum(1) for mask in evidence.responses.member])
+    shown = evidence.responses.showings()
 
     def accuracies(copies: Copies) -> Float[np.ndarray, "resample 2 model"]:
         return off_the_edges(evidence.accuracies(copies), shown)[..., kept]
 
     observed, draws = evidence.over_resamples(lambda copies: quantities(accuracies(copies), kept))
-    as_they_are = accuracies(np.ones((1, len(evidence.responses.images)), np.float32))[0]
+    as_they_are = accuracies(evidence.once())[0]
     drawn = np.random.default_rng(evidence.random_seed).integers(0, len(kept), (MODEL_RESAMPLES, len(kept)))
     of_models = quantities(as_they_are[:, drawn].swapaxes(0, 1), kept[drawn])
     tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
     table = pd.DataFrame({"value": observed})
     table["low"], table["high"] = np.quantile(draws, tails, axis=0)
-    # A resample may hold one model alone, which has no line.
-    table["models_low"], table["models_high"] = np.nanquantile(of_models, tails, axis=0)
+    enough = len(kept) >= FEWEST_RESAMPLED
+    # Of a resample that holds models of one year alone it is no number.
+    ends = np.nanquantile(of_models, tails, axis=0)
+    table["models_low"], table["models_high"] = ends if enough else np.full_like(ends, np.nan)
     return table
 
 
@@ -155,8 +163,10 @@ def _per_year(
 def _beside(
     x: Float[np.ndarray, "resample model"], z: Float[np.ndarray, "... model"], y: Float[np.ndarray, "resample model"]
 ) -> Float[np.ndarray, "resample"]:
-    """Return the coefficient of z beside x in least squares of y: that of what a line in x leaves of z."""
+    """Return the coefficient of z beside x in least squares of y: that of what a line in x leaves of z, if anything."""
     line = least_squares(x, z)
     rest = z - line.u[:, None] * x - line.v[:, None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (rest * y).sum(1) / np.square(rest).sum(1)
+    left, all_of_z = np.square(rest).sum(1), np.square(z - z.mean(-1, keepdims=True)).sum(-1)
+    # If x tells z but for rounding errors, nothing is left of it.
+    known = left > ROUNDING * all_of_z
+    return np.where(known, (rest * y).sum(1) / np.where(known, left, 1.0), np.nan)

@@ -1,19 +1,19 @@
 """What explanations may look at: responses to two test sets, a fit of them, and files that were given."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from difficulty_model.errors import InputError
 from difficulty_model.explanations.effect import Effect
 from difficulty_model.fitting import Fit
 from difficulty_model.observed import resamples, weighted_counts
 from difficulty_model.responses import Responses
-from difficulty_model.types import MODEL, BoolArray
+from difficulty_model.types import BoolArray
 
 RESAMPLES = 400
 """Of the images; ends of 90% and 95% intervals are then off by about a twentieth and a tenth of a standard error."""
@@ -70,6 +70,23 @@ class Evidence:
         """Which images the new test set is made of."""
         return self.responses.member[1]
 
+    def on_the_line(self) -> "Evidence":
+        """Return the evidence of the models alone that are right and wrong at least once on both test sets.
+
+        Lines through probits take no others. Resamples are the same as of all models.
+
+        Raises
+        ------
+        NotTestableError
+            If there are none, or all of them have the same accuracy on the original test set.
+        """
+        which = self.responses.sometimes_right()
+        if not which.any() or np.ptp(self.accuracies(self.once())[0, 0, which]) == 0:
+            raise NotTestableError("models that are sometimes right and sometimes wrong on both test sets, and of "
+                                   f"different accuracies on {self.original!r}")
+        models = np.array(self.responses.models)[which].tolist()
+        return self if which.all() else replace(self, responses=self.responses.select(models=models))
+
     def file(self, name: str, what: str) -> Path:
         """Return the file that was given under a name.
 
@@ -98,6 +115,10 @@ class Evidence:
     def gap(self) -> Effect:
         """How many points models lose from the original test set to the new one; over resamples of the images."""
         return self.resampled(lambda copies: -np.diff(100 * self.accuracies(copies), axis=1)[:, 0], of_gap=True)
+
+    def once(self) -> Copies:
+        """Return one copy of every image: the test sets as they are, in place of a resample."""
+        return np.ones((1, len(self.responses.images)), np.float32)
 
     def accuracies(self, copies: Copies, kept: BoolArray | None = None) -> Float[np.ndarray, "resample 2 model"]:
         """Return accuracies on the two test sets with so many copies of their images, as shares.
@@ -139,9 +160,8 @@ class Evidence:
         self, statistic: Callable[[Copies], Float[np.ndarray, "resample ..."]]
     ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "draw ..."]]:
         """Return what a function of the images computes, of the images as they are and in every resample."""
-        images = len(self.responses.images)
-        observed = statistic(np.ones((1, images), np.float32))[0]
-        drawn = resamples(images, RESAMPLES, random_seed=self.random_seed)
+        observed = statistic(self.once())[0]
+        drawn = resamples(len(self.responses.images), RESAMPLES, random_seed=self.random_seed)
         return observed, np.concatenate([statistic(copies) for copies in drawn])
 
     def estimated(self, value: float, standard_error: float, *, models: Collection[str] | None = None) -> Effect:
@@ -183,15 +203,17 @@ def gather(
     pair = responses.select(test_sets=[original, new])
     known = of_models_run_on_all(pair)
     if known is None:
-        most = [pair.shown[:, mask].sum(1).max() for mask in pair.member]
         raise InputError(f"no model was run on at least {FEWEST} images of both {original!r} and {new!r}; at most on "
-                         f"{most[0]} and {most[1]}. Intervals over fewer images would say nothing")
+                         f"{_images(pair).min(0).max()} of both. Intervals over fewer images would say nothing")
     return Evidence(known, fit, dict(files or {}), random_seed)
 
 
 def of_models_run_on_all(responses: Responses) -> Responses | None:
     """Return responses of the models that were run on at least `FEWEST` images of every test set, if there are any."""
-    run = np.array([responses.shown[:, mask].sum(1) >= FEWEST for mask in responses.member]).all(0)
-    if not run.any():
-        return None
-    return Responses(responses.dataset.sel({MODEL: np.array(responses.models)[run].tolist()}))
+    run = (_images(responses) >= FEWEST).all(0)
+    return responses.select(models=np.array(responses.models)[run].tolist()) if run.any() else None
+
+
+def _images(responses: Responses) -> Int[np.ndarray, "test_set model"]:
+    """Return on how many images of each test set each model was run, however often."""
+    return np.array([(responses.shown[:, mask] > 0).sum(1) for mask in responses.member])

@@ -38,11 +38,10 @@ def examine(evidence: Evidence) -> Outcome:
         accuracies = evidence.accuracies(copies)
         return 100 * np.diff(accuracies / kept[..., None] - accuracies, axis=1)[:, 0]
 
-    once = np.ones((1, len(seen)), np.float32)
     missed = _missed(responses)
     rows = [
-        {"test_set": name, "missed": 100 * float(missed[mask].mean()),
-         "invalid": 100 * float(_invalid(once, mask & seen, solved, models)[0])}
+        {"test_set": name, "missed": 100 * float(missed[mask & seen].mean()),
+         "invalid": 100 * float(_invalid(evidence.once(), mask & seen, solved, models)[0])}
         for name, mask in zip(responses.test_sets, responses.member, strict=True)
     ]
     told = "; ".join(f"all models miss {row['missed']:.1f}% of {row['test_set']!r}, and {row['invalid']:.1f}% at most "

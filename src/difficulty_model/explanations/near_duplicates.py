@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.explanations.effect import Effect
-from difficulty_model.explanations.evidence import Evidence, NotTestableError
+from difficulty_model.explanations.evidence import FEWEST, Evidence, NotTestableError
 from difficulty_model.explanations.examination import Outcome, verdict_of
 from difficulty_model.readers import Experiment, read_experiment, read_names
 from difficulty_model.types import MODEL, BoolArray
@@ -127,8 +127,8 @@ def _images(evidence: Evidence, mask: BoolArray) -> list[str]:
 def _without(evidence: Evidence, duplicates: list[str]) -> tuple[Effect, pd.DataFrame, str]:
     """Return what models lose without near-duplicates, every model's accuracies, and a sentence."""
     rest = ~np.isin(evidence.responses.images, duplicates)
-    if not evidence.responses.shown[:, evidence.in_original & rest].any(1).all():
-        raise NotTestableError("responses of every model to original images without near-duplicates")
+    if ((evidence.responses.shown[:, evidence.in_original & rest] > 0).sum(1) < FEWEST).any():
+        raise NotTestableError(f"responses of every model to at least {FEWEST} original images without near-duplicates")
     effect = evidence.resampled(
         lambda copies: 100 * (evidence.accuracies(copies) - evidence.accuracies(copies, rest))[:, 0]
     )
@@ -140,8 +140,7 @@ def _without(evidence: Evidence, duplicates: list[str]) -> tuple[Effect, pd.Data
 
 def _table(evidence: Evidence, rest: BoolArray) -> pd.DataFrame:
     """Return every model's accuracies, as shares: on all original images, on the rest, and at worst."""
-    once = np.ones((1, len(rest)), np.float32)
-    accuracy, on_rest = (evidence.accuracies(once, kept)[0, 0] for kept in (None, rest))
+    accuracy, on_rest = (evidence.accuracies(evidence.once(), kept)[0, 0] for kept in (None, rest))
     shown = evidence.responses.shown[:, evidence.in_original].astype(np.int64)
     duplicates = 1 - shown[:, rest[evidence.in_original]].sum(1) / shown.sum(1)
     return pd.DataFrame({

@@ -29,14 +29,16 @@ def examine(evidence: Evidence) -> Outcome:
     It takes the file ``frequencies``: a table of columns `test_set` and `frequency`, of the original, the new, and at
     least one further new test set that the fit knows, which was chosen from the same candidates by another strategy.
     Each model's accuracy at the original's frequency is on the straight line, in probits, through its accuracies on
-    the new ones. Mean frequencies are taken as they are; those of single images tell more (`selection_frequency`).
+    the new ones; models that are never right or never wrong on one of them are left out. Mean frequencies are taken as
+    they are; those of single images tell more (`selection_frequency`).
     """
     path = evidence.file(FILE, "a table of the mean selection frequency of the test sets, with a further new one: "
                                      "columns test_set and frequency")
     known = read_numbers(path, TEST_SET, "frequency")
     responses, frequency = _with_further(evidence, known)
-    every = replace(evidence, responses=responses)
-    shown = np.array([responses.shown[:, mask].sum(1) for mask in responses.member])
+    every = replace(evidence, responses=responses).on_the_line()
+    responses = every.responses
+    shown = responses.showings()
 
     def statistic(copies: Copies) -> Float[np.ndarray, "resample 2 model"]:
         accuracies = off_the_edges(every.accuracies(copies), shown)
@@ -91,8 +93,7 @@ def _at(
 
 def _table(evidence: Evidence, frequency: Float[np.ndarray, "test_set"]) -> pd.DataFrame:
     """Return a row per test set: `frequency`, and the mean accuracy of the models, as a share."""
-    once = np.ones((1, len(evidence.responses.images)), np.float32)
     return pd.DataFrame({
         TEST_SET: evidence.responses.test_sets, "frequency": frequency,
-        "accuracy": evidence.accuracies(once)[0].mean(1),
+        "accuracy": evidence.accuracies(evidence.once())[0].mean(1),
     })

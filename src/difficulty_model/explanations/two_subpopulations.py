@@ -26,12 +26,14 @@ def examine(evidence: Evidence) -> Outcome:
 
     Each model is predicted from the others. The share of the gap that is laid to proportions is the weight of the first
     line in the best mixture of the two predictions (stacking; Wolpert, 1992, Neural Netw. 5:241), from 0 to 1; the
-    verdict is whether one line is better in 95% of the resamples.
+    verdict is whether one line is better in 95% of the resamples. Models that are never right or never wrong on one of
+    the test sets, which have no probits, are left out.
     """
-    models = len(evidence.responses.models)
+    evidence = evidence.on_the_line()
+    models, shown = len(evidence.responses.models), evidence.responses.showings()
     if models < FEWEST:
-        raise NotTestableError(f"at least {FEWEST} models; there are {models}")
-    shown = np.array([evidence.responses.shown[:, mask].sum(1) for mask in evidence.responses.member])
+        raise NotTestableError(f"at least {FEWEST} models that are sometimes right and sometimes wrong on both; there "
+                               f"are {models}")
 
     def points_and_errors(copies: Copies) -> Float[np.ndarray, "resample 3 model"]:
         accuracies = off_the_edges(evidence.accuracies(copies), shown)

@@ -335,7 +335,7 @@ class Responses:
     def sometimes_right(self) -> BoolArray:
         """Return which models are right and wrong at least once on every test set: probits of others are infinite."""
         right = np.array([self.right[:, mask].sum(1, dtype=np.int64) for mask in self.member])
-        return ((right > 0) & (right < self.showings())).all(0)
+        return np.asarray(((right > 0) & (right < self.showings())).all(0))
 
     def accuracies(self, *, level: float = 0.95) -> pd.DataFrame:
         """Return every model's observed accuracy on these images, per test set.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from difficulty_model.errors import InputError
@@ -70,8 +71,19 @@ def require_valid_responses(dataset: xr.Dataset) -> None:
         _validate_position(dataset)
     if "predicted" in dataset:
         _validate_predicted(dataset)
-    if "label" in dataset.coords and dataset["label"].dims != (IMAGE,):
-        raise InputError(f"`label` must have the dim {IMAGE!r}; got {dataset['label'].dims}")
+    if "label" in dataset.coords:
+        _validate_labels(dataset)
+
+
+def _validate_labels(dataset: xr.Dataset) -> None:
+    label = dataset["label"]
+    if label.dims != (IMAGE,):
+        raise InputError(f"`label` must have the dim {IMAGE!r}; got {label.dims}")
+    missing = pd.isna(label.values)
+    if missing.any():
+        image = dataset[IMAGE].values[missing.argmax()]
+        raise InputError(f"`label` lacks the classes of {missing.sum()} of {len(missing)} images, such as "
+                         f"{str(image)!r}; expected the right class of every image, or no labels at all")
 
 
 def _validate_answers(dataset: xr.Dataset) -> None:
