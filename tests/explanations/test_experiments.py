@@ -214,7 +214,7 @@ def test_a_discriminator_bounds_what_a_shift_can_carry(shifted: Evidence, tmp_pa
 
 
 def test_a_discriminator_at_chance_sees_nothing(shifted: Evidence, tmp_path: Path):
-    blind = found(discriminator, shifted, stored(tmp_path, told_apart(5010, 10_000)))
+    blind = found(discriminator, shifted, stored(tmp_path, told_apart(50_100, 100_000)))
     assert blind.verdict == "cannot"
     assert "sees no difference" in blind.text
     of_few = found(discriminator, shifted, stored(tmp_path, told_apart(106, 200)))
@@ -222,6 +222,15 @@ def test_a_discriminator_at_chance_sees_nothing(shifted: Evidence, tmp_path: Pat
     assert "needs more images" in of_few.text
     worse = found(discriminator, shifted, stored(tmp_path, told_apart(40, 200)))
     assert "up to 0.0 points" in worse.text
+    assert points(worse) == (0, 0, 0)
+    half = found(discriminator, shifted, stored(tmp_path, told_apart(5010, 10_000)))
+    assert half.verdict == "not testable"  # up to 2.2 points are within the interval, which is no minor part
+
+
+def test_a_difference_that_can_carry_next_to_nothing_cannot_be_the_cause(shifted: Evidence, tmp_path: Path):
+    seen = found(discriminator, shifted, stored(tmp_path, told_apart(50_400, 100_000)))
+    assert "they differ" in seen.text
+    assert seen.verdict == "cannot"
 
 
 # The bound itself: whatever is right on some images, its accuracy moves by no more than the best discriminator sees.

@@ -13,7 +13,14 @@ from scipy.stats import beta, betabinom
 
 from difficulty_model.collecting import Frequencies
 from difficulty_model.errors import InputError
-from difficulty_model.explanations import Evidence, NotTestableError, frequency_noise, gather, selection_frequency
+from difficulty_model.explanations import (
+    Evidence,
+    NotTestableError,
+    examine,
+    frequency_noise,
+    gather,
+    selection_frequency,
+)
 from difficulty_model.explanations.frequencies import Cells, annotated, beta_mixture, jackknife, naive
 from difficulty_model.responses import Responses
 
@@ -268,9 +275,9 @@ def test_both_explanations_in_full(tmp_path: Path):
 def test_without_counts_they_ask_for_them(tmp_path: Path):
     seen = simulated(np.random.default_rng(8), one(NEW), 200, (1, 2))
     evidence = evidence_of(seen, tmp_path / "counts.csv")
-    for examine in (frequency_noise.examine, selection_frequency.examine):
+    for explanation in (frequency_noise, selection_frequency):
         with pytest.raises(NotTestableError, match="at least 3 annotators"):
-            examine(evidence)
+            explanation.examine(evidence)
     without = gather(evidence.responses, "old", "new")
     for explanation in (selection_frequency, frequency_noise):
         with pytest.raises(NotTestableError, match="annotators.*image, selected and asked.*--file counts="):
@@ -295,6 +302,18 @@ def test_counts_that_cannot_be_are_told(tmp_path: Path, selected: str, asked: st
     for explanation in (selection_frequency, frequency_noise):
         with pytest.raises(InputError, match=said):
             explanation.examine(evidence)
+
+
+@pytest.mark.parametrize(("least", "told"), [(8, True), (0, False)])
+def test_frequencies_that_no_new_image_has_leave_all_open(tmp_path: Path, least: int, told: bool):
+    """Were new images selected by eight of ten at least, nothing is known of rarer ones, as some original ones are."""
+    seen = simulated(np.random.default_rng(12), one(NEW), 1000, harder=0.2)
+    kept = ~seen.is_new | (seen.selected >= least)
+    seen = Seen(seen.is_new[kept], seen.selected[kept], seen.asked[kept], seen.right[:, kept])
+    evidence = evidence_of(seen, tmp_path / "counts.csv")
+    for explanation in (selection_frequency, frequency_noise):
+        text = examine(explanation, evidence).text
+        assert text.startswith("Needs new images of all frequencies that original ones have") == told
 
 
 def test_tables_that_lack_something_are_told(tmp_path: Path):

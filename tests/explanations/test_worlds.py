@@ -228,12 +228,13 @@ def with_people(folder: Path, seed: int, *, same: bool) -> Evidence:
 def with_discriminator(folder: Path, seed: int, *, share: float) -> Evidence:
     """Return harder images, and a classifier that tells a share of the images apart."""
     rng = np.random.default_rng(seed)
-    right = int(rng.binomial(10_000, share))
-    ends = binomtest(right, 10_000).proportion_ci(0.95, "exact")
+    shown = 40_000
+    right = int(rng.binomial(shown, share))
+    ends = binomtest(right, shown).proportion_ci(0.95, "exact")
     interval = {"low": float(ends.low), "high": float(ends.high), "p_value": 0.5}
     content = experiment(
-        "discriminator", rows=[{"right": right, "shown": 10_000, "split": 0, **interval}],
-        estimates=[{"model": None, "quantity": "accuracy", "value": right / 10_000, **interval}], original="old",
+        "discriminator", rows=[{"right": right, "shown": shown, "split": 0, **interval}],
+        estimates=[{"model": None, "quantity": "accuracy", "value": right / shown, **interval}], original="old",
     )
     old, new = (answers(rng, rng.normal(mean, 1.5, 1500)) for mean in (0.0, 1.0))
     return old_and_new(old, new, files={"discriminator": stored(folder, content)})

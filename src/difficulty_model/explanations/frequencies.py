@@ -20,6 +20,7 @@ from scipy.stats import binom, hypergeom
 from difficulty_model.collecting.given import ASKED, SELECTED
 from difficulty_model.errors import InputError
 from difficulty_model.explanations.evidence import Copies, Evidence, NotTestableError
+from difficulty_model.explanations.examination import MINOR
 from difficulty_model.readers.covariates import read_covariates
 from difficulty_model.types import FloatArray, IntArray
 
@@ -132,17 +133,31 @@ class Annotated:
         """Return the images in cells, each of them once."""
         return self.cells(np.ones((1, self.images), np.float32))
 
-    def require_several_annotators(self) -> None:
-        """Refuse counts by which frequencies and noise cannot be told apart.
+    def require_enough(self, gap: float) -> None:
+        """Refuse counts that cannot tell what frequencies explain.
+
+        Original images of frequencies that no new image has may be right or wrong, for all that is known of the new
+        ones: as many points are open as their share is. These must be a minor part of the gap.
+
+        Parameters
+        ----------
+        gap
+            In points.
 
         Raises
         ------
         NotTestableError
-            If no image of one of the test sets was seen by three annotators, as the jackknife needs.
+            If no image of one of the test sets was seen by three annotators, as the jackknife needs; or if too many
+            original images have frequencies that no new one has.
         """
-        several = self.as_they_are().of_more_annotators(ORDER)
-        if not several.images[0].any(1).all():
+        cells = self.as_they_are()
+        if not cells.of_more_annotators(ORDER).images[0].any(1).all():
             raise NotTestableError(f"counts of at least {ORDER + 1} annotators per image, on both test sets")
+        binned = cells.binned()
+        alone = float(binned.share[0, 0] @ (binned.images[0, 1] == 0))
+        if 100 * alone > MINOR * abs(gap):
+            raise NotTestableError(f"new images of all frequencies that original ones have; {alone:.1%} of these have "
+                                   "frequencies that none of the new ones has")
 
 
 def annotated(evidence: Evidence) -> Annotated:

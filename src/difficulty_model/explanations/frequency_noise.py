@@ -23,7 +23,7 @@ ESTIMATORS = {"naive": naive, "jackknife": jackknife, "beta mixture": beta_mixtu
 def examine(evidence: Evidence) -> Outcome:
     """Return what frequencies explain beyond what the observed ones do: the beta mixture minus the naive estimate."""
     seen = annotated(evidence)
-    seen.require_several_annotators()
+    seen.require_enough(float(evidence.gap.points.mean()))
 
     def estimates(copies: Copies) -> Float[np.ndarray, "resample estimator model"]:
         cells = seen.cells(copies)

@@ -20,7 +20,7 @@ def examine(evidence: Evidence) -> Outcome:
     It is corrected for the noise of few annotators; what that hides is a row of its own.
     """
     seen = annotated(evidence)
-    seen.require_several_annotators()
+    seen.require_enough(float(evidence.gap.points.mean()))
     effect = evidence.resampled(lambda copies: beta_mixture(seen.cells(copies)))
     gap, cells = evidence.gap.average(), seen.as_they_are()
     original, new = cells.mean_frequency()[0]
