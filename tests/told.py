@@ -33,5 +33,5 @@ def told(
             {"test_set": responses.test_sets, "stratum": strata.names, "image": responses.images},
         ),
     })
-    tree.attrs["specification"] = to_json(specification)
+    tree.attrs |= {"specification": to_json(specification), "trouble": "[]"}
     return Fit(tree, specification)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from difficulty_inference.console import AsJson, err, logging_above_bars, needing_inference, out, pairs
@@ -55,7 +54,7 @@ def manifest(
         made = catalogue(source, labels=labels, classes=classes, root=target.parent)
         write_manifest(made.manifest, temporary)
     for remark in made.remarks:
-        err.print(remark, markup=False, highlight=False, soft_wrap=True)
+        err.print(remark, highlight=False, soft_wrap=True)
     highest = int(made.manifest.labels.max())
     out.print(f"{target}: {len(made.manifest)} images, classes up to {highest}", highlight=False, soft_wrap=True)
 
@@ -157,13 +156,13 @@ def _report(plan: "Run", failed: dict[str, str], *, as_json: bool) -> None:
     table = Table("model", *(test_set.name for test_set in plan.test_sets), title="Right answers in %")
     for entry in plan.zoo:
         own = [row for row in rows if row["model"] == entry.name]
-        table.add_row(escape(entry.name), *(_share(row) for row in own) if own else ("failed",))
+        table.add_row(entry.name, *(_share(row) for row in own) if own else ("failed",))
     out.print(table)
     for row in rows:
         for remark in row["remarks"]:
-            err.print(f"{row['model']} on {row['test_set']}: {remark}", markup=False, highlight=False, soft_wrap=True)
+            err.print(f"{row['model']} on {row['test_set']}: {remark}", highlight=False, soft_wrap=True)
     for name, reason in failed.items():
-        err.print(f"{name} failed: {reason}", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"{name} failed: {reason}", highlight=False, soft_wrap=True)
     if not rows:
         return
     order = " ".join(f"--test-set {test_set.name}" for test_set in plan.test_sets)

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from difficulty_model.errors import InputError
 
-out = Console()
-err = Console(stderr=True)
+# Names are the user's, and no markup: `net[lr=0.1]` is to be printed as it is.
+out = Console(markup=False, emoji=False)
+err = Console(stderr=True, markup=False, emoji=False)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 

@@ -27,8 +27,7 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         If the folder does not exist or cannot be written to.
     """
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder; give the name of a file")
+    require_place(path)
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
     except OSError as error:
@@ -46,6 +45,21 @@ def written_whole(path: Path | str) -> Iterator[Path]:
         raise InputError(f"cannot write {path}: {error.strerror or error}; nothing was changed") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def require_place(path: Path) -> None:
+    """Refuse a path that nothing can be written to, before what is to be written has taken its time.
+
+    Raises
+    ------
+    InputError
+        If it is a folder, or is in none.
+    """
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; give the name of a file")
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}; give a file in a folder that exists "
+                         "and can be written to")
 
 
 def remove_leftovers(path: Path | str) -> None:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pytest
 
 from commands import mistake, run
 from difficulty_model.examples import load_example
@@ -50,6 +52,34 @@ def test_every_explanation_of_a_gap(folder: Path) -> None:
     mistake(run(*asked, "new-writers", "--file", "counts.csv", cwd=folder), "NAME=PATH")
     mistake(run(*asked, "new-wrters", cwd=folder), "'new-writers'")
     mistake(run(*asked, "original", cwd=folder), "twice")
+    mistake(run(*asked, "new-writers", "--only", "class imbalance", "--file", "duplicates=names.txt", cwd=folder),
+            "class imbalance takes no file; got 'duplicates'")
+
+
+@pytest.mark.parametrize(("picture", "said"), [("why.xyz", "no picture format '.xyz'"), ("no/why.png", "no folder no")])
+def test_pictures_that_cannot_be_written_are_told_before_the_work(folder: Path, picture: str, said: str) -> None:
+    of = ("--from", "original", "--to", "new-writers")
+    mistake(run("explain", "no-fit.nc", *of, "--plot", picture, cwd=folder), said)
+
+
+def test_names_are_printed_and_drawn_as_they_are(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    names = ["net[lr=0.1]", "/data[/x]", "[bold]net", r"$\bad$", ":smile: net"]
+    table = pd.DataFrame({
+        "image": [f"i{i}" for i in range(200)], "test_set": np.repeat(["a[/y]", "b_$x$"], 100),
+        **{name: (rng.random(200) < 0.4 + 0.1 * j).astype(int) for j, name in enumerate(names)},
+    })
+    table.to_csv(tmp_path / "odd.csv", index=False)
+    of = ("--from", "a[/y]", "--to", "b_$x$")
+    for command, printed in {
+        ("import", "wide", "odd.csv", "-o", "r.nc"): (), ("robustness", "r.nc", *of): ("a[/y]", "b_$x$", *names),
+        ("fit", "r.nc", "-o", "f.nc", "--method", "mode"): ("a[/y]", "b_$x$", *names),
+        ("explain", "f.nc", *of, "--plot", "why.png"): ("from a[/y] to b_$x$",),
+        ("explain", "f.nc", *of, "--plot", "one.png", "--only", "statistical error"): tuple(names),
+    }.items():
+        done = run(*command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert all(words in done.stdout for words in printed)
 
 
 def test_a_page_of_the_images_that_all_models_miss(folder: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from difficulty_model.collecting import Frequencies
 from difficulty_model.errors import InputError
 from difficulty_model.explanations import (
     Evidence,
+    Explanation,
     NotTestableError,
     examine,
     frequency_noise,
@@ -311,7 +312,8 @@ def test_frequencies_that_no_new_image_has_leave_all_open(tmp_path: Path, least:
     kept = ~seen.is_new | (seen.selected >= least)
     seen = Seen(seen.is_new[kept], seen.selected[kept], seen.asked[kept], seen.right[:, kept])
     evidence = evidence_of(seen, tmp_path / "counts.csv")
-    for explanation in (selection_frequency, frequency_noise):
+    explanations: tuple[Explanation, ...] = selection_frequency, frequency_noise
+    for explanation in explanations:
         text = examine(explanation, evidence).text
         assert text.startswith("Needs new images of all frequencies that original ones have") == told
 

@@ -8,6 +8,8 @@ import pytest
 import xarray as xr
 from scipy.special import ndtr
 
+from difficulty_model.cli.printing import print_explained
+from difficulty_model.errors import InputError
 from difficulty_model.explanations import (
     Evidence,
     adaptive_overfitting,
@@ -146,6 +148,36 @@ def test_parts_of_the_gap_add_up():
     widths = (table["high"] - table["low"]).to_dict()
     np.testing.assert_allclose(widths["distribution"], widths["generalization"])
     assert widths["generalization"] > 1
+
+
+def test_without_the_parts_there_is_no_decomposition():
+    fit = with_loss(0.1).fit
+    assert fit is not None
+    found = explain(fit, "old", "new", progress=False, explanations=[label_errors])
+    assert found.as_dict()["decomposition"] == []
+
+
+def test_models_left_out_and_trouble_with_the_fit_are_told(capsys: pytest.CaptureFixture[str]):
+    shown = np.ones(RESPONSES.right.shape, np.uint8)
+    shown[1, 15:] = 0
+    part = Responses(RESPONSES.dataset.assign(
+        shown=(("model", "image"), shown), right=(("model", "image"), RESPONSES.right * shown),
+    ))
+    fit = told(part, recht_et_al(), {"skill": SKILL, "population.mean": MEAN, "population.sd": SD})
+    fit.tree.attrs["trouble"] = '["It did not converge."]'
+    found = explain(fit, "old", "new", progress=False, explanations=[label_errors])
+    assert found.left_out == ["m1"]
+    print_explained(found.as_dict())
+    printed = capsys.readouterr().out
+    assert "Left out (run on too few images of one of them): m1." in printed
+    assert "not to be relied on: It did not converge." in printed
+
+
+def test_a_fit_of_other_models_is_refused():
+    evidence = with_loss(0.1)
+    others = Responses(evidence.responses.dataset.assign_coords(model=[f"other {j}" for j in range(6)]))
+    with pytest.raises(InputError, match="no model in the fit named 'other 0'"):
+        gather(others, "old", "new", fit=evidence.fit)
 
 
 def test_better_models_that_lose_less_were_not_adapted():

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from difficulty_model.errors import InputError
+from difficulty_model.explanations import rivals
 from difficulty_model.explanations.rivals import RIVALS, compare_rivals
 from difficulty_model.responses import Responses
 from difficulty_model.specification import unknowns
@@ -25,6 +27,12 @@ def test_test_sets_differ_in_what_the_rival_says(name: str):
 
 
 SKILL = np.linspace(-1.0, 2.5, 10)
+
+
+def test_two_models_are_refused_before_any_fit(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rivals, "fit", pytest.fail)
+    with pytest.raises(InputError, match="2 models were run on enough images of both 'old' and 'new'"):
+        compare_rivals(world(0).select(models=["m1", "m2"]), "old", "new")
 
 
 def world(seed: int, *, harder: float = 0.0, plain: float = 0.2, impossible: float = 0.05) -> Responses:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Column, Table
 
 from difficulty_inference.console import AsJson, err, logging_above_bars, needing_inference, out, pairs
@@ -63,7 +62,7 @@ def new_data(
     arms, differences = ("untouched", "new", "original"), ("new-untouched", "original-untouched", "new-original")
     table = Table(
         Column("model", overflow="fold"), *arms, *(name.replace("-", " − ") for name in differences),
-        title=f"Right in % on {result.settings['tested']} images of {escape(second.name)}, with "
+        title=f"Right in % on {result.settings['tested']} images of {second.name}, with "
               f"{result.settings['added']} more to learn from, ± standard error",
     )
     for model, own in _by_model(result).items():
@@ -95,7 +94,7 @@ def folds(
         result = cross_validate(read_zoo(zoo), original=first, new=second, folds=folds, seed=seed)
     table = Table(
         Column("model", overflow="fold"), "folds", "lowest to highest", "new", "folds − new",
-        title=f"Right in % on the folds and on {escape(second.name)}, ± standard error",
+        title=f"Right in % on the folds and on {second.name}, ± standard error",
     )
     ranges = _ranges(result)
     for model, own in _by_model(result).items():
@@ -130,19 +129,19 @@ def hyperparameters(
     result = compared(entries, test_sets, output, failed)
     table = Table(
         Column("variant", overflow="fold"),
-        *(column for test in test_sets for column in (escape(test.name), "− unchanged")),
+        *(column for test in test_sets for column in (test.name, "− unchanged")),
         title="Right in %, with its interval of 95%; less the unchanged model, ± standard error",
     )
     for entry in entries:
         own = [row for row in result.tables["rows"] if row["model"] == entry.name]
-        table.add_row(escape(entry.name), *(
+        table.add_row(entry.name, *(
             cell for row in own
             for cell in (_interval(row["right"] / row["shown"], row), _points(row, key="difference"))
         ))
     _print(result, table, as_json=as_json)
     if not as_json:
         out.print(f"{output}: the predictions. Next: difficulty-model import predictions {output} -o responses.nc",
-                  markup=False, highlight=False, soft_wrap=True)
+                  highlight=False, soft_wrap=True)
     _report_failures(result)
 
 
@@ -171,7 +170,7 @@ def discriminator(
         result = discriminate(first, second, estimator=code, repeats=repeats, seed=seed)
     table = Table(
         "split", "right", "accuracy", "p",
-        title=f"{escape(first.test_set.name)} told from {escape(second.test_set.name)} in %, with its interval of 95%; "
+        title=f"{first.test_set.name} told from {second.test_set.name} in %, with its interval of 95%; "
               "chance is 50%",
     )
     for row in result.tables["rows"]:
@@ -210,7 +209,7 @@ def neighbours(
     )
     for name, distances in _distances(result).items():
         table.add_row(
-            escape(name), str(len(distances)), str(distances.count(0)),
+            name, str(len(distances)), str(distances.count(0)),
             *(f"{distances[ceil(part * len(distances)) - 1]:.3g}" for part in NEAREST),
         )
     _finish(result, table, output, as_json=as_json)
@@ -250,7 +249,7 @@ def _by_model(result: "Result") -> dict[str, dict[str, Mapping[str, Any]]]:
     models: dict[str, dict[str, Mapping[str, Any]]] = {}
     count = len({row["model"] for row in result.tables["rows"]})
     for estimate in result.tables["estimates"]:
-        title = f"mean of {count} models" if estimate["model"] is None else escape(estimate["model"])
+        title = f"mean of {count} models" if estimate["model"] is None else estimate["model"]
         models.setdefault(title, {})[estimate["quantity"]] = estimate
     return models
 
@@ -260,7 +259,7 @@ def _ranges(result: "Result") -> dict[str, str]:
     shares: dict[str, list[float]] = {}
     for row in result.tables["rows"]:
         if row["tested"] == "folds":
-            shares.setdefault(escape(row["model"]), []).append(100 * row["right"] / row["shown"])
+            shares.setdefault(row["model"], []).append(100 * row["right"] / row["shown"])
     return {model: f"{min(own):.1f} to {max(own):.1f}" for model, own in shares.items()}
 
 
@@ -290,7 +289,7 @@ def _finish(result: "Result", table: Table, output: Path, *, as_json: bool) -> N
     write_result(result, output)
     _print(result, table, as_json=as_json)
     if not as_json:
-        out.print(f"{output}: the numbers behind the table", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"{output}: the numbers behind the table", highlight=False, soft_wrap=True)
     _report_failures(result)
 
 
@@ -303,6 +302,6 @@ def _print(result: "Result", table: Table, *, as_json: bool) -> None:
 
 def _report_failures(result: "Result") -> None:
     for name, reason in result.failed.items():
-        err.print(f"{name} failed: {reason}", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"{name} failed: {reason}", highlight=False, soft_wrap=True)
     if result.failed:
         raise typer.Exit(1)

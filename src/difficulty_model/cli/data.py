@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from difficulty_model.cli.app import AsJson, Output, TestSets, app, write_figure
+from difficulty_model.cli.app import AsJson, Output, TestSets, app, drawing, write_figure
 from difficulty_model.cli.printing import err, out, print_checks, print_findings
 from difficulty_model.errors import InputError, unknown_name
 
@@ -37,7 +37,7 @@ def import_(
     read = LAYOUTS[layout].read(paths, test_sets=test_set, top_k=top_k)
     read.save(output)
     for line in read.history:
-        err.print(line, style="dim", markup=False, highlight=False)
+        err.print(line, style="dim", highlight=False)
     out.print(f"{output}: {len(read.models)} models, test sets {', '.join(read.test_sets)}", highlight=False)
 
 
@@ -49,7 +49,7 @@ def check(
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything is found.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Apply every remedy that needs no other data.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Where --fix writes to.")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Of a fit: draw the checks to this file (.png, .svg).")] = None,
+    plot: Annotated[Path | None, drawing("the checks of a fit")] = None,
     seed: Annotated[int, typer.Option(help="Of a fit: of the replicated data sets.")] = 0,
 ) -> None:
     """Say what a careful colleague would notice in responses before fitting, or where a fit does not hold."""
@@ -76,7 +76,7 @@ def check(
         fixed = fix_responses(loaded, findings)
         fixed.save(output)
         for line in fixed.history[len(loaded.history) :]:
-            err.print(line, markup=False, highlight=False)
+            err.print(line, highlight=False)
         err.print(f"{output}: {len(fixed.history) - len(loaded.history)} remedies applied", highlight=False)
     if strict and findings:
         raise typer.Exit(1)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from difficulty_model.cli.app import AsJson, Output, app, write_figure
+from difficulty_model.cli.app import AsJson, app, drawing, write_figure
 from difficulty_model.cli.printing import (
     err,
     out,
@@ -37,7 +37,7 @@ def explain(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of resamples and draws.")] = 0,
     as_json: AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw what was found to this file (.png, .pdf, .svg).")] = None,
+    plot: Annotated[Path | None, drawing("what was found")] = None,
 ) -> None:
     """Test every explanation of the gap between accuracies on two test sets: how much of it each can carry."""
     from difficulty_model.explanations import EXPLANATIONS, explanation_named
@@ -61,10 +61,11 @@ def explain(
         return
     if plot is not None:
         write_figure(plot, lambda figure: plot_explained(found, figure.subplots()), size=(9, 6.5))
+    plain = found.as_dict()
     if as_json:
-        print(json.dumps(found.as_dict(), indent=2))
+        print(json.dumps(plain, indent=2))
     else:
-        print_explained(found.as_dict())
+        print_explained(plain)
 
 
 @app.command(epilog="Example: `difficulty-model gallery responses.nc --images original=digits/original "
@@ -76,7 +77,7 @@ def gallery(
         list[str], typer.Option(help="NAME=FOLDER of a test set's images: with a manifest.csv, or files named like "
                                 "the images. Repeatable.")
     ],
-    output: Output,
+    output: Annotated[Path, drawing("them", "--output", "-o")],
     page: Annotated[int, typer.Option(min=1, help="Which 40 of them, if there are more.")] = 1,
 ) -> None:
     """Draw the images that no model gets right, for somebody to look at whether they are fair questions."""
@@ -96,8 +97,8 @@ def gallery(
     if pictures.absent:
         image, reason = next(iter(pictures.absent.items()))
         err.print(f"{len(pictures.absent)} of {len(drawn)} images have no picture, such as {image!r}: {reason}",
-                  markup=False, highlight=False, soft_wrap=True)
-    out.print(f"{output}: {len(drawn)} of {len(missed)} images that no model gets right", markup=False, highlight=False)
+                  highlight=False, soft_wrap=True)
+    out.print(f"{output}: {len(drawn)} of {len(missed)} images that no model gets right", highlight=False)
 
 
 @app.command(epilog="Example: `difficulty-model rivals responses.nc --from original --to new-writers`")
@@ -148,7 +149,7 @@ def robustness(
         return
     print_robustness(plain)
     if agreed is None:
-        out.print(f"No agreement: {without}.", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"No agreement: {without}.", highlight=False, soft_wrap=True)
     else:
         print_agreement(from_, to, agreed)
 

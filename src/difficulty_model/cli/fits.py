@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.logging import RichHandler
 
-from difficulty_model.cli.app import AsJson, Output, TestSets, app, write_figure
+from difficulty_model.cli.app import AsJson, Output, TestSets, app, drawing, write_figure
 from difficulty_model.cli.options import (
     Classes,
     CurveOption,
@@ -153,7 +153,7 @@ def calibrate(
     method: Annotated[Method, typer.Option(help="nuts or laplace.")] = Method.NUTS,
     seed: Annotated[int, typer.Option(help="Of the first world.")] = 0,
     as_json: AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw the ranks to this file (.png, .pdf, .svg).")] = None,
+    plot: Annotated[Path | None, drawing("the ranks")] = None,
 ) -> None:
     """Check this software on your machine: posteriors of simulated worlds must hold the truth as often as they say."""
     from difficulty_model.calibration import calibrate as calibrate_software

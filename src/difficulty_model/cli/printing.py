@@ -4,7 +4,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -22,8 +21,9 @@ WIDTH = 200
 MOST = 40
 """Rows of a table of which there may be very many."""
 
-out = Console(width=None if sys.stdout.isatty() else WIDTH)
-err = Console(stderr=True)
+# Names are the user's, and no markup: `net[lr=0.1]` is to be printed as it is.
+out = Console(width=None if sys.stdout.isatty() else WIDTH, markup=False, emoji=False)
+err = Console(stderr=True, markup=False, emoji=False)
 
 
 def print_checks(checks: "list[MisfitCheck]") -> None:
@@ -31,7 +31,7 @@ def print_checks(checks: "list[MisfitCheck]") -> None:
     for found in checks:
         style = {"fits": "bold green", "misfit": "bold red", "not testable": "bold"}[found.verdict]
         out.print(f"{found.verdict}: {found.name}", style=style)
-        out.print(f"  {found.text}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"  {found.text}", highlight=False, soft_wrap=True)
 
 
 def print_comparison(plain: dict[str, Any]) -> None:
@@ -54,15 +54,15 @@ def print_comparison(plain: dict[str, Any]) -> None:
     out.print(table)
     for row in plain["fits"]:
         if row["troubled"]:
-            out.print(f"! {row['fit']}: {row['verdict']}", markup=False, highlight=False)
+            out.print(f"! {row['fit']}: {row['verdict']}", highlight=False)
         for of in row.get("left_out_models", {}).get("test_sets", []):
             told = ", ".join(f"{name} {value:.3f}" for name, value in of.items() if isinstance(value, float))
-            out.print(f"{row['fit']}, models left out, on {of['test_set']}: {told}", markup=False, highlight=False)
+            out.print(f"{row['fit']}, models left out, on {of['test_set']}: {told}", highlight=False)
         if "held_out" in row:
             of = row["held_out"]
             out.print(
                 f"{row['fit']}, held out {of['test_set']}: log-density {of['log_density']:.1f} nats, accuracies off by "
-                f"{of['mean_error']:.2f} / {of['largest_error']:.2f} points", markup=False, highlight=False,
+                f"{of['mean_error']:.2f} / {of['largest_error']:.2f} points", highlight=False,
             )
 
 
@@ -81,31 +81,39 @@ def print_explained(plain: dict[str, Any]) -> None:
     out.print(table)
     for row in plain["explanations"]:
         out.print(f"{row['name']}: {row['verdict']}", style=style[row["verdict"]])
-        out.print(f"  {row['text']}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f"  {row['text']}", highlight=False, soft_wrap=True)
+    if plain["left_out"]:
+        out.print(f"Left out (run on too few images of one of them): {', '.join(plain['left_out'])}.", highlight=False,
+                  soft_wrap=True)
+    if plain["trouble"]:
+        out.print(f"What is said by the fit is not to be relied on: {' '.join(plain['trouble'])}", style="bold red",
+                  highlight=False, soft_wrap=True)
+    if not plain["decomposition"]:
+        return
     parts = []
     for row in plain["decomposition"]:
         known = row["points"] is not None
         of = _points({"value": row["points"], "interval": [row["low"], row["high"]]}) if known else "not told apart"
         parts.append(f"{row['part']} {of}")
-    out.print(f"{parts[-1]} = {' + '.join(parts[:-1])}", markup=False, highlight=False, soft_wrap=True)
-    out.print(plain["not_identified"], markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{parts[-1]} = {' + '.join(parts[:-1])}", highlight=False, soft_wrap=True)
+    out.print(plain["not_identified"], highlight=False, soft_wrap=True)
 
 
 def print_examination(plain: dict[str, Any]) -> None:
     """Print what came out of one explanation, and the first of the numbers behind it."""
     out.print(f"{plain['name']}: {plain['verdict']}", style="bold")
-    out.print(f"  {plain['question']}", f"  {plain['text']}", sep="\n", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"  {plain['question']}", f"  {plain['text']}", sep="\n", highlight=False, soft_wrap=True)
     if plain["points"] is not None:
         out.print(f"{_points(plain['points'])} points, {_share(plain['share'])} of the gap", highlight=False)
     rows, columns = plain["table"], list(plain["table"][0]) if plain["table"] else []
     if rows:
         table = Table(*(str(name).replace("_", " ") for name in columns), title="The numbers behind it")
         for row in rows[:MOST]:
-            table.add_row(*(escape(_cell(row[name])) for name in columns))
+            table.add_row(*(_cell(row[name]) for name in columns))
         out.print(table)
     if len(rows) > MOST:
         out.print(f"… and {len(rows) - MOST} more rows: --json has them all", highlight=False)
-    out.print(f"Source: {plain['source']}", markup=False, highlight=False, soft_wrap=True)
+    out.print(f"Source: {plain['source']}", highlight=False, soft_wrap=True)
 
 
 def _cell(value: object) -> str:
@@ -145,13 +153,13 @@ def print_robustness(plain: dict[str, Any]) -> None:
     out.print(table)
     if plain["left_out"]:
         out.print(f"Left out (never right, never wrong, or not run on both): {', '.join(plain['left_out'])}.",
-                  markup=False, highlight=False, soft_wrap=True)
+                  highlight=False, soft_wrap=True)
     for row in plain["dominance"]:
         if not row["pairs"]:
-            out.print(f"{row['test_set']}: no two models were run on the same images", markup=False, highlight=False)
+            out.print(f"{row['test_set']}: no two models were run on the same images", highlight=False)
             continue
         out.print(f"{row['test_set']}: the weaker of two models is right alone on {row['weaker_alone']:.1%} of the "
-                  f"images ({row['independent']:.1%} if they erred independently; {row['pairs']} pairs)", markup=False,
+                  f"images ({row['independent']:.1%} if they erred independently; {row['pairs']} pairs)",
                   highlight=False)
 
 
@@ -170,7 +178,7 @@ def print_agreement(original: str, new: str, plain: dict[str, Any]) -> None:
     out.print(table)
     out.print(f"Agreement, without a label of {new}, predicts the accuracies there with a mean error of "
               f"{plain['error']:.2f} points; the line through the accuracies of all other models, of "
-              f"{plain['error_by_labels']:.2f}.", markup=False, highlight=False, soft_wrap=True)
+              f"{plain['error_by_labels']:.2f}.", highlight=False, soft_wrap=True)
 
 
 def print_findings(findings: "list[Finding]") -> None:
@@ -182,8 +190,8 @@ def print_findings(findings: "list[Finding]") -> None:
         where = " · ".join(filter(None, [finding.model, finding.test_set]))
         style = {"fault": "bold red", "caution": "bold yellow", "note": "bold"}[finding.severity]
         out.print(f"{finding.severity}: {finding.kind}", style=style, end="")
-        out.print(f" · {where}" if where else "", markup=False, highlight=False)
-        out.print(f"  {finding.message}\n  → {finding.remedy}", markup=False, highlight=False, soft_wrap=True)
+        out.print(f" · {where}" if where else "", highlight=False)
+        out.print(f"  {finding.message}\n  → {finding.remedy}", highlight=False, soft_wrap=True)
 
 
 def print_fit(fitted: "Fit") -> None:
@@ -231,7 +239,7 @@ def print_law(relation: "Law") -> None:
     )
     if named["observed"]["left_out"]:
         out.print(f"Left out of the observed line (never right, never wrong, or not run on both): "
-                  f"{', '.join(named['observed']['left_out'])}.", markup=False)
+                  f"{', '.join(named['observed']['left_out'])}.")
 
 
 def print_simulation(plain: dict[str, Any]) -> None:
@@ -347,6 +355,8 @@ def _spread(of: dict[str, Any]) -> str:
 
 
 def _points(of: dict[str, Any]) -> str:
+    if of["value"] is None or None in of["interval"]:
+        return "–"
     value, low, high = (f"{round(number, 2) + 0.0:.2f}" for number in (of["value"], *of["interval"]))
     return value if low == high else f"{value} ({low} to {high})"
 

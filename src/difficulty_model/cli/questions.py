@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from difficulty_model.cli.app import AsJson, app, write_figure
+from difficulty_model.cli.app import AsJson, app, drawing, write_figure
 from difficulty_model.cli.printing import (
     observed_rows,
     print_law,
@@ -24,7 +24,7 @@ def law(
     from_: Annotated[str, typer.Option("--from", help="The original test set.")],
     to: Annotated[str, typer.Option("--to", help="The new test set.")],
     as_json: AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw the line to this file (.png, .pdf, .svg).")] = None,
+    plot: Annotated[Path | None, drawing("the line")] = None,
     seed: Annotated[int, typer.Option(help="Of replicated test sets and of the bootstrap.")] = 0,
 ) -> None:
     """Print the line between accuracies on two test sets: predicted by the fit, and observed."""
@@ -72,7 +72,7 @@ def simulate(
     sets: Annotated[int, typer.Option(help="Test sets that are simulated.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of images and responses.")] = 0,
     as_json: AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw both leaderboards to this file (.png, .pdf, .svg).")] = None,
+    plot: Annotated[Path | None, drawing("both leaderboards")] = None,
     responses: Annotated[
         Path | None, typer.Option(help="Write the responses to one such test set to this file, as `import` does.")
     ] = None,
@@ -118,7 +118,7 @@ def predict(
     ] = None,
     seed: Annotated[int, typer.Option(help="Of all draws.")] = 0,
     as_json: AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw the accuracies to this file (.png, .pdf, .svg).")] = None,
+    plot: Annotated[Path | None, drawing("the accuracies")] = None,
 ) -> None:
     """Predict what all models of a fit would score on a new test set, or new models on the fit's test sets.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from difficulty_model.cli.app import AsJson, app, write_figure
+from difficulty_model.cli.app import AsJson, app, drawing, write_figure
 from difficulty_model.cli.printing import print_collections, print_models
 from difficulty_model.errors import InputError, unknown_name
 
@@ -117,7 +117,7 @@ def collect(
     sets: Annotated[int, typer.Option(help="Collections that are simulated.")] = 200,
     seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
     as_json: AsJson = False,
-    plot: Annotated[Path | None, typer.Option(help="Draw the accuracies to this file (.png, .pdf, .svg).")] = None,
+    plot: Annotated[Path | None, drawing("the accuracies")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the names of the candidates chosen to this file, of a "
                                   "--pool by one strategy.")

@@ -34,33 +34,17 @@ def examine(evidence: Evidence) -> Outcome:
         raise InputError(f"{path} has none of the models whose gap is examined, such as "
                          f"{evidence.responses.models[0]!r}; expected some: run the experiment on their zoo")
     models = np.array(evidence.responses.models)[shared].tolist()
-    (drop, drop_error), (_, folds_error) = (_mean(found, quantity, models) for quantity in ("folds-new", "folds"))
+    drop, drop_error = (100 * of for of in found.mean_of("folds-new", models))
+    folds_error = 100 * found.mean_of("folds", models)[1]
     points, draws = evidence.gap.points[shared], evidence.gap.draws[:, shared]
     luck = points.mean() - drop
     chance = _chance(evidence, shared, folds_error=folds_error, part=_part_of_folds(found))
     effect = Effect(np.array([luck]), luck + chance[:, None], points, draws, None)
-    on_folds = _on_folds(found).pivot_table("accuracy", MODEL, "fold").mean().to_numpy()
+    on_folds = _on_folds(found).pivot_table("accuracy", MODEL, "fold").reindex(models).mean().to_numpy()
     text = (f"On {len(on_folds)} folds {shared.sum()} models drop by {drop:.2f} ± {drop_error:.2f} points, from "
             f"{on_folds.mean():.1%} ({on_folds.min():.1%} to {on_folds.max():.1%} by fold), where their gap from "
             f"{evidence.original!r} is {points.mean():.2f}.")
     return Outcome(effect, text, _table(found, evidence))
-
-
-def _mean(found: Experiment, quantity: str, models: list[str]) -> tuple[float, float]:
-    """Return the mean of some models, and its standard error, in points.
-
-    That of the mean of all models is in the file. Of a part of them it is at most the mean of their own, which it
-    reaches if they err alike.
-    """
-    of_models = found.of_models(quantity)
-    if set(models) == set(of_models.index):
-        mean = found.mean(quantity)
-        return 100 * mean.value, 100 * mean.standard_error
-    if missing := set(models) - set(of_models.index):
-        raise InputError(f"{found.path} has no estimate of {quantity!r} for model {min(missing)!r}; expected what "
-                         "`difficulty-inference experiment folds` writes")
-    value, error = 100 * of_models.loc[models, ["value", "standard_error"]].to_numpy(float).mean(0)
-    return float(value), float(error)
 
 
 def _part_of_folds(found: Experiment) -> float:

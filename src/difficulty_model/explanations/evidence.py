@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from difficulty_model.errors import InputError
+from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.explanations.effect import Effect
 from difficulty_model.fitting import Fit
 from difficulty_model.observed import resamples, weighted_counts
@@ -195,7 +195,8 @@ def gather(
     Raises
     ------
     InputError
-        If a test set does not exist, the two are the same, or no model was run on at least `FEWEST` images of both.
+        If a test set does not exist, the two are the same, no model was run on at least `FEWEST` images of both, or the
+        fit is of other models or test sets.
     """
     if original == new:
         raise InputError(f"a gap is between two different test sets; got {original!r} twice. There are "
@@ -205,6 +206,12 @@ def gather(
     if known is None:
         raise InputError(f"no model was run on at least {FEWEST} images of both {original!r} and {new!r}; at most on "
                          f"{_images(pair).min(0).max()} of both. Intervals over fewer images would say nothing")
+    if fit is not None:
+        of_fit = fit.responses
+        for kind, names, fitted in (("model", known.models, of_fit.models),
+                                    ("test set", known.test_sets, of_fit.test_sets)):
+            if missing := [name for name in names if name not in fitted]:
+                raise unknown_name(f"{kind} in the fit", missing[0], fitted)
     return Evidence(known, fit, dict(files or {}), random_seed)
 
 

@@ -24,12 +24,12 @@ def examine(evidence: Evidence) -> Outcome:
     path = evidence.file(FILE, "models trained on a part of the new test set (difficulty-inference experiment "
                                      "new-data)")
     found = read_experiment(path, "new-data").between(evidence.original, evidence.new)
-    gain, models = found.mean("new-original"), found.of_models("new-original").index
-    if models.isin(evidence.responses.models).sum() == 0:
+    models = [model for model in evidence.responses.models if model in found.of_models("new-original").index]
+    if not models:
         raise InputError(f"{path} has none of the models whose gap is examined, such as "
                          f"{evidence.responses.models[0]!r}; expected some: run the experiment on their zoo")
-    arms = ", ".join(f"{100 * found.mean(arm).value:.1f}% {words}" for arm, words in ARMS.items())
-    text = (f"On the rest of {evidence.new!r} {len(models)} models are right in {arms}: new ones "
-            f"help by {100 * gain.value:.2f} ({100 * gain.low:.2f} to {100 * gain.high:.2f}) points more.")
-    effect = evidence.estimated(100 * gain.value, 100 * gain.standard_error, models=models)
-    return Outcome(effect, text, found.estimates)
+    gain, error = (100 * of for of in found.mean_of("new-original", models))
+    arms = ", ".join(f"{100 * found.mean_of(arm, models)[0]:.1f}% {words}" for arm, words in ARMS.items())
+    text = (f"On the rest of {evidence.new!r} {len(models)} models are right in {arms}: new ones help by {gain:.2f} ± "
+            f"{error:.2f} points more.")
+    return Outcome(evidence.estimated(gain, error, models=models), text, found.estimates)

@@ -16,6 +16,7 @@ import pandas as pd
 from difficulty_model import populations
 from difficulty_model.comparison import Comparison, compare, predict_left_out
 from difficulty_model.curves import ResponseCurve
+from difficulty_model.errors import InputError
 from difficulty_model.explanations.evidence import gather
 from difficulty_model.family import LOCATION, SHARE, SPREAD, independent, logistic, losing, slopes
 from difficulty_model.files import json_values
@@ -24,6 +25,9 @@ from difficulty_model.posterior import population_accuracies
 from difficulty_model.responses import Responses
 from difficulty_model.specification import Prior, Specification
 from difficulty_model.types import TEST_SET
+
+FEWEST = 3
+"""Models: when one is left out, two tell of difficulties."""
 
 
 # Fields of formulas are declared as the arrays that they see; in a specification priors and numbers stand there.
@@ -153,9 +157,13 @@ def compare_rivals(
     Raises
     ------
     InputError
-        If a test set does not exist, the two are the same, or no model was run on enough images of both.
+        If a test set does not exist, the two are the same, or fewer than `FEWEST` models were run on enough images of
+        both.
     """
     pair = gather(responses, original, new).responses
+    if len(pair.models) < FEWEST:
+        raise InputError(f"{len(pair.models)} models were run on enough images of both {original!r} and {new!r}; to "
+                         f"leave out some and predict them, rivals need at least {FEWEST}")
     fits = {
         name: fit(pair, specification(), method="laplace", random_seed=random_seed, progress=progress)
         for name, specification in RIVALS.items()
@@ -171,7 +179,8 @@ def _gap(fitted: Fit) -> tuple[float, float, float]:
     """Return the mean gap that a fit predicts, its sd, and the one observed, in points."""
     of_draw = population_accuracies(fitted).mean("model").values.reshape(-1, 2)
     predicted = 100 * (of_draw[:, 0] - of_draw[:, 1])
-    observed = gather(fitted.responses, *fitted.responses.test_sets).gap.points.mean()
+    accuracies = fitted.responses.accuracies()["accuracy"].to_numpy().reshape(2, -1)
+    observed = 100 * (accuracies[0] - accuracies[1]).mean()
     return float(predicted.mean()), float(predicted.std()), float(observed)
 
 

@@ -36,12 +36,18 @@ class Explained:
         Points that models lose from the original to the new one.
     examinations : list of Examination
         One per explanation.
+    left_out : list of str
+        Models of the fit that were run on too few images of one of the test sets.
+    trouble : list of str
+        Why the fit is not to be relied on, if it is not.
     """
 
     original: str
     new: str
     gap: Effect
     examinations: list[Examination]
+    left_out: list[str]
+    trouble: list[str]
 
     def __getitem__(self, name: str) -> Examination:
         """Return what came out of the explanation of that name.
@@ -117,11 +123,14 @@ class Explained:
         return pd.DataFrame(rows)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the same as plain values that JSON can hold."""
+        """Return the same as plain values that JSON can hold; with no decomposition if not all of it was examined."""
+        names = {one.name for one in self.examinations}
+        known = {statistical_error.NAME, adaptive_overfitting.NAME} <= names
         return json_values({
             "from": self.original, "to": self.new, "level": LEVEL, "gap": self.gap.average().as_dict(),
-            "decomposition": self.decomposition().to_dict("records"), "not_identified": NOT_IDENTIFIED,
-            "explanations": [one.as_dict() for one in self.examinations],
+            "left_out": self.left_out, "trouble": list(self.trouble),
+            "decomposition": self.decomposition().to_dict("records") if known else [],
+            "not_identified": NOT_IDENTIFIED, "explanations": [one.as_dict() for one in self.examinations],
         })
 
 
@@ -160,14 +169,18 @@ def explain(
         a name that no explanation asks for.
     """
     every = list(explanations)
-    known = {getattr(one, "FILE", None) for one in every}
+    known = sorted(filter(None, {getattr(one, "FILE", None) for one in every}))
     for name in files or {}:
+        if not known:
+            raise InputError(f"{', '.join(one.NAME for one in every)} takes no file; got {name!r}: leave it out")
         if name not in known:
-            raise unknown_name("file that an explanation asks for", name, sorted(filter(None, known)))
+            raise unknown_name("file that an explanation asks for", name, known)
     evidence = gather(fit.responses, original, new, fit=fit, files=files, random_seed=random_seed)
+    left_out = [model for model in fit.responses.models if model not in set(evidence.responses.models)]
     with tqdm(every, desc="examining", unit=" explanations", disable=None if progress else True,
               leave=False) as bar:
-        return Explained(original, new, evidence.gap, [examine(explanation, evidence) for explanation in bar])
+        examined = [examine(explanation, evidence) for explanation in bar]
+    return Explained(original, new, evidence.gap, examined, left_out, fit.trouble)
 
 
 def examine(explanation: Explanation, evidence: Evidence) -> Examination:

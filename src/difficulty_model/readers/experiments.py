@@ -1,7 +1,7 @@
 """Results of experiments, in the JSON that `difficulty-inference experiment` writes."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -91,6 +91,27 @@ class Experiment:
             raise InputError(f"{self.path} has no estimate of {quantity!r} for the mean of all models; expected what "
                              f"`difficulty-inference experiment {self.name}` writes")
         return Estimate(*(float(found.iloc[0][column]) for column in ("value", _ERROR, *_ENDS)))
+
+    def mean_of(self, quantity: str, models: Collection[str]) -> tuple[float, float]:
+        """Return the mean of a quantity over some models, and its standard error.
+
+        That of the mean of all models is in the file. Of a part of them it is at most the mean of their own, which it
+        reaches if they err alike.
+
+        Raises
+        ------
+        InputError
+            If the file has no estimate for one of them, or for the mean of all if it is of these.
+        """
+        of_models = self.of_models(quantity)
+        if missing := set(models) - set(of_models.index):
+            raise InputError(f"{self.path} has no estimate of {quantity!r} for model {min(missing)!r}; expected what "
+                             f"`difficulty-inference experiment {self.name}` writes")
+        if len(models) == len(of_models):
+            mean = self.mean(quantity)
+            return mean.value, mean.standard_error
+        value, error = of_models.loc[list(models), ["value", _ERROR]].to_numpy(float).mean(0)
+        return float(value), float(error)
 
     def of_models(self, quantity: str) -> pd.DataFrame:
         """Return the estimates of a quantity for every model, under its name."""
