@@ -305,10 +305,11 @@ def test_what_is_lacking_and_what_is_wrong_is_said(tmp_path: Path):
 
 def limited(evidence: Evidence, model: str, shown: np.ndarray) -> Evidence:
     """Return evidence of which a model was shown the images so many times."""
-    counts = np.ones(evidence.responses.right.shape, int)
-    counts[evidence.responses.models.index(model)] = shown
+    counts, row = evidence.responses.shown.copy(), evidence.responses.models.index(model)
+    counts[row] = shown
+    right = np.where(evidence.responses.right > 0, counts, 0)
     return gather(Responses(evidence.responses.dataset.assign(
-        shown=(("model", "image"), counts), right=(("model", "image"), evidence.responses.right * counts),
+        shown=(("model", "image"), counts), right=(("model", "image"), right),
     )), evidence.original, evidence.new)
 
 
@@ -321,6 +322,20 @@ def test_classes_that_a_model_was_not_run_on_are_left_out_for_it():
     own, of_rest, whole = (effect.points for effect in effects if effect is not None)
     assert own[5] == pytest.approx(of_rest[5])
     assert np.delete(own, 5) == pytest.approx(np.delete(whole, 5))
+
+
+def test_images_that_no_model_was_run_on_are_not_missed():
+    evidence = of_plain_cases(3, 0.4, harder=0.0, invalid=0.2, images=500)
+    seen = np.arange(1000) % 5 > 0
+    unseen = evidence
+    for model in MODELS:
+        unseen = limited(unseen, model, seen.astype(int))
+    rest = gather(Responses(evidence.responses.dataset.isel(image=seen)), "old", "new")
+    found, expected = invalid_images.examine(unseen), invalid_images.examine(rest)
+    assert found.text.partition(" That is")[0] == expected.text.partition(" That is")[0]
+    assert found.effect is not None
+    assert expected.effect is not None
+    assert found.effect.points == pytest.approx(expected.effect.points)
 
 
 def test_a_class_of_many_showings_of_one_image_is_of_one_image():

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.stats import norm
 
 from difficulty_model.errors import InputError
+from difficulty_model.explanations.effect import tails
 from difficulty_model.explanations.evidence import Copies, Evidence, NotTestableError
 from difficulty_model.explanations.examination import Outcome
 from difficulty_model.explanations.fitted import effect_of, fitted_to
@@ -67,7 +68,7 @@ def examine(evidence: Evidence) -> Outcome:
 def _of_trend(skill: Losing, weights: Float[np.ndarray, "stratum"]) -> str:
     every = np.asarray(skill.trend)[:, 0].reshape(len(skill.trend), -1)
     trend = every @ (weights if every.shape[1] > 1 else np.ones(1))
-    low, high = np.quantile(trend, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(trend, tails(LEVEL))
     return (f"By the fit, models lose {trend.mean():.3f} ({low:.3f} to {high:.3f}) units of skill for each unit that "
             "they are better, by adaptation or by whatever else better models owe to the original images.")
 
@@ -136,12 +137,11 @@ def _with_intervals(
     as_they_are = accuracies(evidence.once())[0]
     drawn = np.random.default_rng(evidence.random_seed).integers(0, len(kept), (MODEL_RESAMPLES, len(kept)))
     of_models = quantities(as_they_are[:, drawn].swapaxes(0, 1), kept[drawn])
-    tails = (1 - LEVEL) / 2, (1 + LEVEL) / 2
     table = pd.DataFrame({"value": observed})
-    table["low"], table["high"] = np.quantile(draws, tails, axis=0)
+    table["low"], table["high"] = np.quantile(draws, tails(LEVEL), axis=0)
     enough = len(kept) >= FEWEST_RESAMPLED
     # Of a resample that holds models of one year alone it is no number.
-    ends = np.nanquantile(of_models, tails, axis=0)
+    ends = np.nanquantile(of_models, tails(LEVEL), axis=0)
     table["models_low"], table["models_high"] = ends if enough else np.full_like(ends, np.nan)
     return table
 

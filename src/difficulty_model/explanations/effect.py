@@ -60,14 +60,15 @@ class Effect:
         """Return a row per model: `model`, `gap` in all, `points` of this effect, and their `low` and `high`."""
         if self.models is None:
             return pd.DataFrame(columns=[MODEL, "gap", "points", "low", "high"])
-        low, high = np.quantile(self.draws, _tails(level), axis=0)
+        low, high = np.quantile(self.draws, tails(level), axis=0)
         return pd.DataFrame({MODEL: self.models, "gap": self.gap, "points": self.points, "low": low, "high": high})
 
 
 def _interval(value: float, draws: Float[np.ndarray, "draw"], level: float) -> Interval:
-    low, high = np.quantile(draws, _tails(level))
+    low, high = np.quantile(draws, tails(level))
     return Interval(value, float(low), float(high))
 
 
-def _tails(level: float) -> tuple[float, float]:
+def tails(level: float) -> tuple[float, float]:
+    """Return the probabilities at the ends of an interval with equal tails."""
     return (1 - level) / 2, (1 + level) / 2

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from difficulty_model.explanations.effect import tails
 from difficulty_model.explanations.evidence import Evidence, NotTestableError
 from difficulty_model.explanations.examination import Outcome
 from difficulty_model.explanations.fitted import effect_of, fitted_to
@@ -35,7 +36,7 @@ def examine(evidence: Evidence) -> Outcome:
     )
     accuracies = drawn.accuracies(found.weights)[..., found.models]
     with_fewer = replace(drawn, share=instead).accuracies(found.weights)[:, 1, found.models]
-    low, high = np.quantile(100 * shares, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    low, high = np.quantile(100 * shares, tails(LEVEL), axis=0)
     table = pd.DataFrame({
         "test_set": evidence.responses.test_sets, "unlearnable": 100 * shares.mean(0), "low": low, "high": high,
     })

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.explanations import adaptive_overfitting, statistical_error
 from difficulty_model.explanations.catalogue import EXPLANATIONS
-from difficulty_model.explanations.effect import Effect
+from difficulty_model.explanations.effect import Effect, tails
 from difficulty_model.explanations.evidence import Evidence, NotTestableError, gather
 from difficulty_model.explanations.examination import Examination, Explanation, verdict_of
 from difficulty_model.files import json_values
@@ -116,7 +116,7 @@ class Explained:
         }
         rows = []
         for part, (value, draws) in parts.items():
-            low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+            low, high = np.quantile(draws, tails(level))
             known = np.isfinite(value)
             rows.append({"part": part, "points": value, "low": low if known else np.nan,
                          "high": high if known else np.nan})

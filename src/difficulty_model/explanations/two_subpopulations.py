@@ -5,7 +5,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.stats import norm
 
-from difficulty_model.explanations.effect import Effect
+from difficulty_model.explanations.effect import Effect, tails
 from difficulty_model.explanations.evidence import Copies, Evidence, NotTestableError
 from difficulty_model.explanations.examination import Outcome
 from difficulty_model.law import by_all_others, probit
@@ -47,7 +47,7 @@ def examine(evidence: Evidence) -> Outcome:
     gap = evidence.gap
     effect = Effect(observed[0], draws[:, 0], gap.points, gap.draws, gap.models)
     plain, by_probit = (np.sqrt(np.square(of).mean(-1)) for of in (draws[:, 1], draws[:, 2]))
-    low, high = np.quantile(plain - by_probit, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(plain - by_probit, tails(LEVEL))
     sizes = [float(np.sqrt(np.square(of).mean())) for of in observed[1:]]
     text = (f"Models predicted from the others are off by {sizes[0]:.2f} points with a line through accuracies, by "
             f"{sizes[1]:.2f} with one through their probits (root mean squares).")
