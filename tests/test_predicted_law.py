@@ -161,11 +161,27 @@ def test_standard_errors_of_the_observed_line_are_those_of_repeated_tests():
     np.testing.assert_allclose(np.mean(errors, 0), np.std(lines, 0), rtol=0.25)
 
 
+def test_a_model_of_two_images_leaves_standard_errors(complete: Fit):
+    dataset, new = complete.responses.dataset, complete.responses.member[1]
+    shown, right = complete.responses.shown.copy(), complete.responses.right.copy()
+    kept = [np.flatnonzero(new & (right[0] == answer))[0] for answer in (0, 1)]
+    shown[0, np.setdiff1d(np.flatnonzero(new), kept)] = 0
+    few = Responses(dataset.assign(shown=(("model", "image"), shown), right=(("model", "image"), right * (shown > 0))))
+    observed = observed_line(few, "a", "b")
+    assert observed.left_out == []
+    assert observed.least_squares_sd is not None
+    assert observed.errors_in_both_sd is not None
+    for sd in (observed.least_squares_sd, observed.errors_in_both_sd):
+        assert 0 < sd.u < 10
+
+
 def test_misuse_is_refused(complete: Fit):
     with pytest.raises(InputError, match="two different test sets"):
         law_between(complete, "a", "a")
     with pytest.raises(InputError, match="'c'"):
         law_between(complete, "a", "c")
+    with pytest.raises(InputError, match="got 'a' twice"):
+        observed_line(complete.responses, "a", "a")
     with pytest.raises(InputError, match="at least 3"):
         observed_line(complete.responses.select(models=["m0", "m1"]), "a", "b")
 

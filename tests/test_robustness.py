@@ -132,7 +132,7 @@ def test_models_that_share_no_image_do_not_dominate(commanded: Commanded):
 
 def test_one_test_set_is_told():
     for ask in (effective_robustness, agreement):
-        with pytest.raises(InputError, match="both test sets are 'old'; give two"):
+        with pytest.raises(InputError, match="two different test sets are needed; got 'old' twice"):
             ask(CLASSES, "old", "old")
 
 

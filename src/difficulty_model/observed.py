@@ -1,6 +1,6 @@
 """The line through observed accuracies on two test sets; no fit is needed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,7 +71,7 @@ def observed_line(responses: Responses, original: str, new: str, *, random_seed:
     InputError
         If a test set does not exist, both are one, or fewer than three models have finite probit accuracies on both.
     """
-    require_two(original, new)
+    require_two(original, new, responses.test_sets)
     pair = responses.select(test_sets=[original, new])
     right, shown = weighted_counts(pair, np.ones((1, len(pair.images)), np.float32))
     line = _line_through(right[0] / np.maximum(shown[0], 1), shown[0], pair.models)
@@ -112,8 +112,8 @@ def observed_line_of_accuracies(accuracies: Accuracies, original: str, new: str)
     return _line_through(accuracies.accuracy[:, columns].T, images if images.all() else None, accuracies.models)
 
 
-def require_two(original: str, new: str) -> None:
-    """Refuse one test set in place of two.
+def require_two(original: str, new: str, test_sets: Sequence[str]) -> None:
+    """Refuse one of some test sets in place of two.
 
     Raises
     ------
@@ -121,7 +121,8 @@ def require_two(original: str, new: str) -> None:
         If both names are the same.
     """
     if original == new:
-        raise InputError(f"both test sets are {original!r}; give two different ones")
+        raise InputError(f"two different test sets are needed; got {original!r} twice. There are "
+                         f"{', '.join(map(repr, test_sets))}")
 
 
 def _line_through(

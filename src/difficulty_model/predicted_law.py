@@ -10,12 +10,12 @@ import xarray as xr
 from jaxtyping import Float
 
 from difficulty_model.answering import count_right, right_of_draws
-from difficulty_model.errors import InputError, unknown_name
+from difficulty_model.errors import unknown_name
 from difficulty_model.files import json_values
 from difficulty_model.fitting import Fit
 from difficulty_model.fitting.images import families, kinds_of_images
 from difficulty_model.law import Line, least_squares, probit
-from difficulty_model.observed import ObservedLine, observed_line, off_the_edges
+from difficulty_model.observed import ObservedLine, observed_line, off_the_edges, require_two
 from difficulty_model.posterior import LEVEL, OnGrid, on_grid, summary
 from difficulty_model.relation import Relation, relation_between
 from difficulty_model.skills import InFamilies
@@ -141,9 +141,7 @@ def law_between(
     for name in (original, new):
         if name not in fit.responses.test_sets:
             raise unknown_name("test set in this fit", name, fit.responses.test_sets)
-    if original == new:
-        raise InputError(f"a line needs two different test sets; got {original!r} twice. This fit has "
-                         f"{', '.join(map(repr, fit.responses.test_sets))}")
+    require_two(original, new, fit.responses.test_sets)
     observed = observed_line(fit.responses, original, new, random_seed=random_seed)
     drawn = on_grid(fit)
     pair = [fit.responses.test_sets.index(name) for name in (original, new)]

@@ -256,7 +256,7 @@ def _with_intervals(
 
 def _run_on_both(responses: Responses, original: str, new: str) -> Responses:
     """Return the responses to two test sets of the models that were run on both."""
-    require_two(original, new)
+    require_two(original, new, responses.test_sets)
     pair = responses.select(test_sets=[original, new])
     return _of_models(pair, np.asarray((pair.showings() > 0).all(0)), "were run on", original, new)
 

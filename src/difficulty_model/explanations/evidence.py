@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from difficulty_model.errors import InputError, unknown_name
 from difficulty_model.explanations.effect import Effect
 from difficulty_model.fitting import Fit
-from difficulty_model.observed import resamples, weighted_counts
+from difficulty_model.observed import require_two, resamples, weighted_counts
 from difficulty_model.responses import Responses
 from difficulty_model.types import BoolArray
 
@@ -198,9 +198,7 @@ def gather(
         If a test set does not exist, the two are the same, no model was run on at least `FEWEST` images of both, or the
         fit is of other models or test sets.
     """
-    if original == new:
-        raise InputError(f"a gap is between two different test sets; got {original!r} twice. There are "
-                         f"{', '.join(map(repr, responses.test_sets))}")
+    require_two(original, new, responses.test_sets)
     pair = responses.select(test_sets=[original, new])
     known = of_models_run_on_all(pair)
     if known is None:
