@@ -128,7 +128,7 @@ class Explained:
         known = {statistical_error.NAME, adaptive_overfitting.NAME} <= names
         return json_values({
             "from": self.original, "to": self.new, "level": LEVEL, "gap": self.gap.average().as_dict(),
-            "left_out": self.left_out, "trouble": list(self.trouble),
+            "left_out": self.left_out, "trouble": self.trouble,
             "decomposition": self.decomposition().to_dict("records") if known else [],
             "not_identified": NOT_IDENTIFIED, "explanations": [one.as_dict() for one in self.examinations],
         })
@@ -176,7 +176,8 @@ def explain(
         if name not in known:
             raise unknown_name("file that an explanation asks for", name, known)
     evidence = gather(fit.responses, original, new, fit=fit, files=files, random_seed=random_seed)
-    left_out = [model for model in fit.responses.models if model not in set(evidence.responses.models)]
+    kept = set(evidence.responses.models)
+    left_out = [model for model in fit.responses.models if model not in kept]
     with tqdm(every, desc="examining", unit=" explanations", disable=None if progress else True,
               leave=False) as bar:
         examined = [examine(explanation, evidence) for explanation in bar]
