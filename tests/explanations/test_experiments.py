@@ -126,6 +126,18 @@ def test_what_is_learned_from_new_images_is_what_the_shift_takes(shifted: Eviden
     assert len(part.table) == 3 * 4  # two models and their mean; three arms and a difference
 
 
+def test_lessons_are_of_the_models_that_they_share_with_the_gap(shifted: Evidence, tmp_path: Path):
+    content = new_data(0.05)
+    strangers = [row | {"model": "stranger", "value": 0.9, "low": 0.8, "high": 1.0}
+                 for row in content["estimates"] if row["model"] == "m0"]
+    content["estimates"] += strangers
+    some = found(learning_the_new, shifted, stored(tmp_path, content))
+    assert points(some)[1] == pytest.approx(5)
+    assert "2 models are right in 70.0% as they are" in some.text
+    assert some.effect is not None
+    np.testing.assert_array_equal(some.effect.gap, shifted.gap.points[[0, 1]])
+
+
 @pytest.mark.parametrize("certain", [True, False])
 @pytest.mark.parametrize("others", [1, 10**9])
 def test_chance_in_folds_is_that_of_original_images_and_of_training_again(tmp_path: Path, certain: bool, others: int):
@@ -191,7 +203,11 @@ def test_folds_speak_of_the_models_that_they_share_with_the_gap(shifted: Evidenc
     for row in content["estimates"]:
         if row["model"] == "stranger":
             row |= {"value": 0.5, "low": 0.4, "high": 0.6}
+    for row in content["rows"]:
+        row["right"] = 100 if row["model"] == "stranger" else row["right"]
     some = found(cross_validation, shifted, stored(tmp_path, content))
+    alone = found(cross_validation, shifted, stored(tmp_path, folds(0.05, models=["m1", "m3"])))
+    assert some.text == alone.text
     # The mean in the file has the stranger in it.
     assert points(some)[1] == pytest.approx(shifted.gap.points[[1, 3]].mean() - 5)
     assert some.effect is not None

@@ -362,6 +362,21 @@ def test_models_of_one_accuracy_are_on_no_line():
         assert "of different accuracies on 'old'" in examined(explanation, same).text
 
 
+def test_intervals_over_models_are_those_of_other_models():
+    """As wide as by the sandwich of White (1980, Econometrica 48:817), which knows no images."""
+    rng = np.random.default_rng(6)
+    in_new = np.arange(8000) >= 4000
+    skill = rng.normal(0, 0.7, 60)
+    own = rng.normal(0, 0.3, 60)[:, None] * in_new
+    evidence = evidence_of(rng.normal(size=(60, 8000)) < skill[:, None] - own - rng.normal(0, 1, 8000), in_new)
+    slope = adaptive_overfitting.examine(evidence).table.iloc[0]
+    x, y = evidence.accuracies(evidence.once())[0]
+    away = x - x.mean()
+    error = np.sqrt((np.square(away * (y - np.polyval(np.polyfit(x, y, 1), x)))).sum()) / np.square(away).sum()
+    assert (slope["models_high"] - slope["models_low"]) / (2 * 1.96) == pytest.approx(error, rel=0.2)
+    assert slope["high"] - slope["low"] < 0.5 * (slope["models_high"] - slope["models_low"])
+
+
 def test_few_models_have_no_interval_over_models(tmp_path: Path):
     few, years = by_year(3, per_year=0.0)
     few = gather(few.responses.select(models=[f"m{j}" for j in range(9)]), "old", "new")
