@@ -131,6 +131,9 @@ def test_lessons_are_of_the_models_that_they_share_with_the_gap(shifted: Evidenc
     strangers = [row | {"model": "stranger", "value": 0.9, "low": 0.8, "high": 1.0}
                  for row in content["estimates"] if row["model"] == "m0"]
     content["estimates"] += strangers
+    for row in content["estimates"]:
+        if row["model"] is None:  # the mean of all three
+            row |= {"value": 0.5, "low": 0.4, "high": 0.6}
     some = found(learning_the_new, shifted, stored(tmp_path, content))
     assert points(some)[1] == pytest.approx(5)
     assert "2 models are right in 70.0% as they are" in some.text

@@ -57,6 +57,16 @@ def test_the_effect_of_near_duplicates_is_that_of_deleting_them(tmp_path: Path):
     np.testing.assert_allclose(examination.effect.points, evidence.gap.points - deleted.gap.points)
 
 
+@pytest.mark.parametrize(("rest", "enough"), [(19, False), (20, True)])
+def test_what_is_left_without_near_duplicates_has_to_be_enough(
+    shifted: Evidence, tmp_path: Path, rest: int, enough: bool
+):
+    names = shifted.responses.images[rest : SIZES["original"]]
+    text = found(near_duplicates, shifted, listed(tmp_path, names)).text
+    needs = "Needs responses of every model to at least 20 original images without near-duplicates"
+    assert text.startswith(needs) != enough
+
+
 def test_the_published_worst_case():
     """Recht et al. (2018): of 93% and 8% near-duplicates 92.4% remain, so that they explain 0.6 points."""
     worst = near_duplicates.worst_case(0.93, 0.08)
