@@ -1,7 +1,6 @@
 """The experiments that train: nothing is learned that is tested, and what they find is there, or is not."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,16 @@ pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 from difficulty_inference.adapters import EstimatorEntry
-from difficulty_inference.arithmetic import arithmetic_on
-from difficulty_inference.experiments.estimates import Estimate, over_images, over_repeats
 from difficulty_inference.experiments.folds import cross_validate, dealt
-from difficulty_inference.experiments.hyperparameters import compared, parsed, variants
 from difficulty_inference.experiments.images import images_of
 from difficulty_inference.experiments.new_data import ARMS, PAIRS, train_on_new
 from difficulty_inference.experiments.result import Result
 from difficulty_inference.experiments.training import right_answers
 from difficulty_inference.importing import Code
-from difficulty_inference.predictions import path_of, read_predictions
-from difficulty_inference.running import Run, run
 from difficulty_inference.test_sets import TestSet
 from difficulty_model.errors import InputError
 from image_arrays import written
-
-CENTRES = np.random.default_rng(7).normal(0, 28, (4, 9))
+from trained import BAYES, FOREST, drawn, entry, overlapping_sets
 
 
 @pytest.fixture(autouse=True)
@@ -35,137 +28,15 @@ def _no_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TQDM_DISABLE", "1")
 
 
-class Parrot:
-    """Right on what it has learned, wrong on everything else; labels must be below 9."""
-
-    classes_ = np.arange(10)
-
-    def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "Parrot":
-        self._known = {row.tobytes(): label for row, label in zip(pixels, labels, strict=True)}
-        assert len(self._known) == len(labels), "an image is learned twice"
-        return self
-
-    def predict(self, pixels: np.ndarray) -> np.ndarray:
-        return np.array([self._known.get(row.tobytes(), 9) for row in pixels])
-
-
-class Counter:
-    """Answers 1 if it has learned as many images as expected, else 0."""
-
-    classes_ = np.arange(2)
-
-    def __init__(self, expected: int) -> None:
-        self._expected = expected
-
-    def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "Counter":  # noqa: ARG002
-        self._answer = int(len(pixels) == self._expected)
-        return self
-
-    def predict(self, pixels: np.ndarray) -> np.ndarray:
-        return np.full(len(pixels), self._answer)
-
-
-class Dark:
-    """Answers 0 on images whose first pixel is dark, else 1, whatever it has learned."""
-
-    classes_ = np.arange(2)
-
-    def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "Dark":  # noqa: ARG002
-        return self
-
-    def predict(self, pixels: np.ndarray) -> np.ndarray:
-        return (pixels[:, 0] >= 0.5).astype(int)
-
-
-class Coin:
-    """Guesses 0 or 1, by its random state alone."""
-
-    classes_ = np.arange(2)
-
-    def __init__(self, random_state: int) -> None:
-        self._seed = random_state
-
-    def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "Coin":  # noqa: ARG002
-        return self
-
-    def predict(self, pixels: np.ndarray) -> np.ndarray:
-        return np.random.default_rng(self._seed).integers(0, 2, len(pixels))
-
-
-class Broken:
-    """Cannot be trained."""
-
-    def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "Broken":
-        raise ArithmeticError("it diverged\nfar away")
-
-
-def drawn(seed: Sequence[int], images: int, *, shift: float = 0, noise: float = 45) -> tuple[np.ndarray, np.ndarray]:
-    """Images of 3 × 3 pixels around the centres of four classes."""
-    random = np.random.default_rng(seed)
-    labels = random.integers(0, 4, images)
-    pixels = 128 + CENTRES[labels] + shift + random.normal(0, noise, (images, 9))
-    return np.clip(np.round(pixels), 0, 255).astype(np.uint8).reshape(images, 3, 3), labels
-
-
-def entry(
-    folder: Path, estimator: str, *, name: str = "model", images: int | None = None, **options: Any
-) -> EstimatorEntry:
-    code = estimator if ":" in estimator else f"{__name__}:{estimator}"
-    return EstimatorEntry(name, Code(code, folder), options, folder / "training", images)
+@pytest.fixture
+def overlapping(tmp_path: Path) -> tuple[TestSet, TestSet]:
+    return overlapping_sets(tmp_path)
 
 
 def estimate(result: Result, quantity: str, model: str | None = None) -> Any:
     return next(
         row for row in result.tables["estimates"] if (row["model"], row["quantity"]) == (model, quantity)
     )
-
-
-BAYES = "sklearn.naive_bayes:GaussianNB"
-FOREST = "sklearn.ensemble:RandomForestClassifier"
-
-
-@pytest.fixture
-def overlapping(tmp_path: Path) -> tuple[TestSet, TestSet]:
-    """An original and a new test set which share images with each other and with the training set beside them."""
-    images, labels = drawn([0], 130)
-    written(tmp_path, "training", images[:40], labels[:40])
-    original = written(tmp_path, "original", images[30:80], labels[30:80])
-    new = np.r_[:5, 35:130]  # the first five are for training alone, the next five also in the original test set
-    return original, written(tmp_path, "new", images[new], labels[new])
-
-
-# Estimates
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize("chance", [0.0, 0.05], ids=["images alone", "with luck in training"])
-def test_the_variance_over_repeats_is_that_of_the_mean_over_worlds(seed, chance):
-    random, images, repeats, worlds = np.random.default_rng(seed), 60, 8, 1500
-    found: list[Estimate] = []
-    for _ in range(worlds):
-        values = random.normal(0, 1, images) + random.normal(0, chance * 60**0.5, (repeats, 1))
-        for row in values:
-            row[random.permutation(images)[: images // 2]] = np.nan
-        found.append(over_repeats(values))
-    true = np.var([each.value for each in found])
-    stated = np.mean([each.standard_error**2 for each in found])
-    # A variance of 1,500 normal values is known to √(2/1500) = 3.7%. Tested images are counted once more with
-    # 1/repeats of their part: the mean of half has variance 1/images about that of all.
-    assert true * (1 - 4 * 0.037) < stated < true * (1 + 1 / repeats + 0.05 + 4 * 0.037)
-
-
-def test_the_more_repeats_the_less_luck_but_never_less_than_the_images_allow():
-    random = np.random.default_rng(0)
-    values = np.broadcast_to(random.normal(0, 1, 400), (200, 400)).copy()
-    for row in values:
-        row[random.permutation(400)[:200]] = np.nan
-    assert over_repeats(values).standard_error == pytest.approx(over_images(values[0][~np.isnan(values[0])])
-                                                                .standard_error / 2**0.5, rel=0.15)
-
-
-def test_an_image_that_is_never_tested_does_not_count():
-    values = np.array([[1.0, np.nan, 0.0], [0.0, np.nan, 0.0]])
-    assert over_repeats(values).value == 0.25
 
 
 # Training on part of the new test set
@@ -363,75 +234,3 @@ def test_scores_that_are_no_numbers_are_no_answers(tmp_path, overlapping):
     broken = entry(tmp_path, "NotNumbers")
     with pytest.raises(InputError, match="not numbers"):
         right_answers(broken, learned=images, tested=images, key="0")
-
-
-class NotNumbers:
-    """Has no scores."""
-
-    classes_ = np.arange(4)
-
-    def fit(self, pixels: np.ndarray, labels: np.ndarray) -> "NotNumbers":  # noqa: ARG002
-        return self
-
-    def decision_function(self, pixels: np.ndarray) -> np.ndarray:
-        return np.full((len(pixels), 4), np.nan)
-
-
-# Hyperparameters
-
-
-def test_options_are_read_as_toml():
-    varied = parsed(["C=0.1,1,10", 'kernel="linear","rbf"', "shrinking=true", "layers=[8,8],[16]"])
-    assert varied == {"C": [0.1, 1, 10], "kernel": ["linear", "rbf"], "shrinking": [True], "layers": [[8, 8], [16]]}
-
-
-@pytest.mark.parametrize("text", ["C", "C=", "=1", "C=0.1;2", "kernel=rbf", "C=1]\nx=[2", "a b=1"])
-def test_what_is_not_an_option_with_values_is_refused(text):
-    with pytest.raises(InputError, match="does not name an option"):
-        parsed([text])
-    with pytest.raises(InputError, match="each option once"):
-        parsed(["C=1", "C=2"])
-
-
-def test_every_combination_is_a_variant_beside_the_unchanged_model(tmp_path):
-    zoo = [entry(tmp_path, "sklearn.svm:SVC", name="svm", C=5)]
-    made = variants(zoo, "svm", {"C": [0.1, 1], "kernel": ["rbf", "linear"]})
-    assert [variant.name for variant in made] == [
-        "svm", "svm[C=0.1,kernel=rbf]", "svm[C=0.1,kernel=linear]", "svm[C=1,kernel=rbf]", "svm[C=1,kernel=linear]"
-    ]
-    assert made[2].options == {"C": 0.1, "kernel": "linear"}
-    assert made[0] is zoo[0]
-    assert variants(zoo, "svm", {"kernel": ["linear"]})[1].options == {"C": 5, "kernel": "linear"}
-
-
-def test_variants_that_cannot_be_are_refused(tmp_path):
-    zoo = [entry(tmp_path, "sklearn.svm:SVC", name="svm"), EstimatorEntry("fitted", Code(BAYES, tmp_path))]
-    with pytest.raises(InputError, match="no parameter 'gama'; it has C, kernel, degree, gamma"):
-        variants(zoo, "svm", {"gama": [1]})
-    with pytest.raises(InputError, match="'svm'"):
-        variants(zoo, "svn", {"C": [1]})
-    with pytest.raises(InputError, match="comes fitted"):
-        variants(zoo, "fitted", {"priors": [1]})
-    with pytest.raises(InputError, match="several combinations"):
-        variants(zoo, "svm", {"C": [1, 1]})
-    with pytest.raises(InputError, match="cannot name a file"):
-        variants(zoo, "svm", {"kernel": ["a/b"]})
-
-
-def test_a_variant_with_the_default_value_gives_the_answers_of_the_unchanged_model(tmp_path, overlapping):
-    original, new = overlapping
-    zoo = [entry(tmp_path, FOREST, name="forest", images=20, n_estimators=4)]
-    made = variants(zoo, "forest", {"n_estimators": [4, 9]})
-    plan = Run(made, [original, new], tmp_path / "predictions", arithmetic_on("cpu", reference=True))
-    assert run(plan) == {}
-    for test_set in (original, new):
-        unchanged, same, other = (
-            read_predictions(path_of(plan.folder, variant.name, test_set.name)).answers.margin for variant in made
-        )
-        np.testing.assert_array_equal(same, unchanged)  # the same images by lot, the same chance in the trees
-        assert (other != unchanged).any()
-    rows = compared(made, [original, new], plan.folder, {}).tables["rows"]
-    assert [row["difference"] for row in rows[:4]] == [0, 0, 0, 0]
-    for row, base in zip(rows[4:], rows[:2], strict=True):
-        assert row["difference"] == pytest.approx((row["right"] - base["right"]) / row["shown"])
-        assert row["low"] < row["right"] / row["shown"] < row["high"]
