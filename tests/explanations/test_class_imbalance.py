@@ -1,6 +1,5 @@
 """Class imbalance: parts of classes add up, whatever test sets and models lack."""
 
-
 import numpy as np
 import pytest
 

@@ -1,6 +1,5 @@
 """Evidence: who was run on enough, and what counts as an image."""
 
-
 import numpy as np
 import pytest
 
